@@ -1,0 +1,3 @@
+"""The installation: settings, doors, health."""
+
+__version__ = "3.0.0"

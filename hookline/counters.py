@@ -1,0 +1,107 @@
+"""Counters that outlive the rows they count.
+
+A process adds up in memory and writes its sums to the `counters` table once a second, so that a
+row everyone wants is touched once a second and not once an event. A killed process loses the
+counts of its last second.
+"""
+
+import bisect
+import json
+import logging
+import os
+import threading
+from collections import Counter as Tally
+from collections import defaultdict
+
+from django.db import Error, connection
+
+from hookline.database import many, write
+
+logger = logging.getLogger(__name__)
+
+EVENTS_PUBLISHED = "hookline_events_published_total"
+DELIVERIES = "hookline_deliveries_total"
+DEAD_LETTERS = "hookline_dlq_total"
+RATE_LIMITED = "hookline_rate_limited_total"
+STORE_OPS = "hookline_store_ops_total"
+OVERLOAD_DROPS = "hookline_overload_drops_total"
+STREAM_EVENTS = "hookline_stream_events_total"
+LATENCY = "hookline_delivery_latency_ms"
+LATENCY_SUM = LATENCY + "_sum"
+BUCKETS = (10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000)
+
+FLUSH_SECONDS = 1.0
+# Producers choose topics freely; beyond so many a tenant's topics are counted together, and so are
+# long ones: PostgreSQL takes no key of several thousand bytes.
+TOPICS_PER_TENANT = 200
+LONGEST_TOPIC = 200
+OTHER_TOPICS = "other"
+
+ADD = """
+INSERT INTO counters (name, labels, value) VALUES (%s, %s, %s)
+ON CONFLICT (name, labels) DO UPDATE SET value = counters.value + excluded.value
+"""
+
+_tally: Tally[tuple[str, tuple[str, ...]]] = Tally()
+_topics: defaultdict[str, set[str]] = defaultdict(set)
+_lock = threading.Lock()
+_flushing_in: int | None = None
+
+
+def count(name: str, *labels: str, by: int = 1) -> None:
+    with _lock:
+        _tally[name, labels] += by
+    if _flushing_in != os.getpid():
+        _start()
+
+
+def count_topic(name: str, tenant_id: str, topic: str) -> None:
+    """Counts under the topic, or under `other` if it is long or the tenant has used very many."""
+    known = _topics[tenant_id]
+    if topic not in known and (len(known) >= TOPICS_PER_TENANT or len(topic) > LONGEST_TOPIC):
+        topic = OTHER_TOPICS
+    known.add(topic)
+    count(name, tenant_id, topic)
+
+
+def count_latency(endpoint_id: str, milliseconds: int) -> None:
+    """Counts in the smallest bucket that holds it; the text adds the buckets up."""
+    position = bisect.bisect_left(BUCKETS, milliseconds)
+    bucket = str(BUCKETS[position]) if position < len(BUCKETS) else "+Inf"
+    count(LATENCY, endpoint_id, bucket)
+    count(LATENCY_SUM, endpoint_id, by=milliseconds)
+
+
+def flush() -> None:
+    """Writes what was counted since the last time."""
+    with _lock:
+        counted = sorted(_tally.items())
+        _tally.clear()
+    if counted:
+        try:
+            with write(durable=False):
+                many(ADD, [(name, json.dumps(labels), value) for (name, labels), value in counted])
+        except Error:
+            with _lock:
+                _tally.update(dict(counted))
+            raise
+
+
+def _start() -> None:
+    """One thread for each process; a fork starts its own."""
+    global _flushing_in
+    with _lock:
+        if _flushing_in != os.getpid():
+            _flushing_in = os.getpid()
+            threading.Thread(target=_run, name="counters", daemon=True).start()
+
+
+def _run() -> None:
+    pause = threading.Event()
+    while not pause.wait(FLUSH_SECONDS):
+        try:
+            flush()
+        except Error as fault:
+            logger.warning("Counters could not be written (%s); they are kept for later", fault)
+        finally:
+            connection.close()

@@ -1,0 +1,44 @@
+"""What machines ask about the installation: is it up, can it work, how is it doing."""
+
+import logging
+
+from django.db import Error, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from hookline import metrics
+
+logger = logging.getLogger(__name__)
+
+
+@csrf_exempt
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Whether this process answers. It asks nobody else, so that a database that is away does
+    not have every web process restarted."""
+    return JsonResponse({"status": "ok"})
+
+
+@csrf_exempt
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Whether requests can be served: the store answers and has its tables."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM switches LIMIT 1")
+    except Error as fault:
+        return _unavailable(fault)
+    return JsonResponse({"status": "ready"})
+
+
+@csrf_exempt
+def prometheus(request: HttpRequest) -> HttpResponse:
+    try:
+        text = metrics.text()
+    except Error as fault:
+        return _unavailable(fault)
+    return HttpResponse(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _unavailable(fault: Error) -> HttpResponse:
+    logger.warning("The store could not be reached: %s", fault)
+    connection.close()
+    return JsonResponse({"status": "unavailable", "reason": "store unreachable"}, status=503)

@@ -1,0 +1,305 @@
+"""The one settings file: every HL_ variable is read here and nowhere else."""
+
+from pathlib import Path
+
+import environ
+
+from deliveries.sending.guard import parse_allow
+from hookline import __version__
+from hookline.environment import choice, parse_certificates, parse_schedule, refuse, url, warn
+from hookline.environment import environment as env
+from hookline.keyring import parse_keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Where it listens ---------------------------------------------------------------------
+
+HL_LISTEN_ADDR = env.text("HL_LISTEN_ADDR", "0.0.0.0", "Address to listen on.")
+HL_PORT = env.integer("HL_PORT", 8080, "Port to listen on.", least=1, most=65535)
+HL_PUBLIC_URL = env.value(
+    "HL_PUBLIC_URL", "", "Base URL that people use, such as `https://hooks.example.com`. "
+    "With https, session cookies are sent over TLS only.",
+    url("https://hooks.example.com", "http", "https"),
+)  # fmt: skip
+HL_ALLOWED_HOSTS = env.text("HL_ALLOWED_HOSTS", "*", "Host names to answer, separated by commas.")
+HL_WEB_WORKERS = env.integer("HL_WEB_WORKERS", 2, "Web processes (PostgreSQL with a broker).", least=1)
+HL_WORKER_PROCESSES = env.integer(
+    "HL_WORKER_PROCESSES", 2, "Celery worker processes (PostgreSQL with a broker).", least=1
+)
+HL_DRAIN_SECS = env.integer("HL_DRAIN_SECS", 8, "How long a stop waits for open requests.")
+
+# --- What it keeps ------------------------------------------------------------------------
+
+
+def parse_backend(text: str) -> str:
+    if text == "c":
+        warn("HL_STORE_BACKEND=c now means embedded; write embedded.")
+        return "embedded"
+    if text not in ("embedded", "postgres"):
+        raise ValueError(f"write embedded or postgres, not {text!r}")
+    return text
+
+
+def parse_postgres_url(text: str) -> dict[str, object]:
+    is_ours = text.startswith(("postgres://", "postgresql://"))
+    parsed = dict(environ.Env.db_url_config(text)) if is_ours else {}
+    if not parsed.get("NAME"):
+        raise ValueError("write a URL such as postgres://user:password@host:5432/database")
+    return parsed
+
+
+HL_DATA_DIR = env.value(
+    "HL_DATA_DIR", "var", "Directory of the embedded store and of generated secrets.",
+    lambda text: (BASE_DIR / text).resolve(),
+)  # fmt: skip
+env.keep_secrets_in(HL_DATA_DIR)
+HL_STORE_BACKEND = env.value(
+    "HL_STORE_BACKEND", "embedded", "`embedded` (SQLite) or `postgres`.", parse_backend
+)
+EMBEDDED = HL_STORE_BACKEND == "embedded"
+HL_POSTGRES_URL = env.text("HL_POSTGRES_URL", "", "`postgres://user:password@host:5432/database`.")
+HL_STORE_POOL_SIZE = env.integer(
+    "HL_STORE_POOL_SIZE", 8, "Database connections of each web process.", least=1, most=1000
+)
+HL_SQLITE_SYNCHRONOUS = env.value(
+    "HL_SQLITE_SYNCHRONOUS", "FULL", "`FULL`, or `NORMAL` to lose the last moments at a power cut.",
+    choice("FULL", "NORMAL"),
+)  # fmt: skip
+HL_REDIS_URL = env.value(
+    "HL_REDIS_URL", "", "Broker that wakes the Celery workers: Redis, or any URL that Celery knows.",
+    url("redis://:password@host:6379/0"),
+)  # fmt: skip
+HL_RETENTION_SECS = env.integer(
+    "HL_RETENTION_SECS", 604_800, "How long finished events and their history are kept.", least=1
+)
+HL_COMPACT_INTERVAL_MS = env.integer(
+    "HL_COMPACT_INTERVAL_MS", 3_600_000, "How often old data is removed.", least=1000
+)
+
+# --- Who may come in ----------------------------------------------------------------------
+
+HL_API_KEY = env.secret("HL_API_KEY", "Key with every scope. `serve` makes and keeps one if unset.", str)
+HL_ADMIN_KEY = env.text("HL_ADMIN_KEY", "", "Second key with every scope.")
+HL_TENANT_ID = env.text("HL_TENANT_ID", "default", "Tenant of the two keys above.")
+HL_SINGLE_TENANT = env.boolean("HL_SINGLE_TENANT", True, "Kept for old installations; changes nothing.")
+HL_MASTER_KEY = env.secret(
+    "HL_MASTER_KEY", "Encrypts endpoint secrets: base64 or hex of 32 bytes, or `2:<key>,1:<key>` "
+    "while keys are rotated. `serve` makes and keeps one if unset.", parse_keys,
+)  # fmt: skip
+HL_SECRET_KEY = env.secret(
+    "HL_SECRET_KEY", "Signs console sessions. `serve` makes and keeps one if unset.", str
+)
+HL_CONSOLE_ENABLED = env.boolean("HL_CONSOLE_ENABLED", True, "Whether /console/ is served.")
+HL_CONSOLE_PASS = env.secret(
+    "HL_CONSOLE_PASS", "Password of operator `admin`. `serve` makes and keeps one if unset.", str
+)
+
+# --- What producers may send --------------------------------------------------------------
+
+HL_MAX_PAYLOAD_BYTES = env.integer("HL_MAX_PAYLOAD_BYTES", 524_288, "Largest event, in bytes.", least=1)
+HL_MAX_QUEUE_DEPTH = env.integer("HL_MAX_QUEUE_DEPTH", 100_000, "Pending jobs per tenant before 429.")
+HL_UPLOADS_ENABLED = env.boolean("HL_UPLOADS_ENABLED", False, "Changes only the text of the 501.")
+
+# --- How it delivers ----------------------------------------------------------------------
+
+HL_DELIVERY_WORKERS = env.integer(
+    "HL_DELIVERY_WORKERS", 256, "Requests in flight per worker process.", least=1, most=10_000
+)
+HL_JOB_LEASE_SECS = env.integer(
+    "HL_JOB_LEASE_SECS", 60, "How long a worker owns a job before another may take it.", least=1
+)
+HL_RETRY_SCHEDULE = env.value(
+    "HL_RETRY_SCHEDULE", "5s 30s 2m 10m 30m 1h 3h 6h 12h 24h 24h",
+    "Delays before the second and later attempts, each lengthened by 0 to 20 %.", parse_schedule,
+)  # fmt: skip
+HL_RETRY_MAX_ATTEMPTS = env.integer(
+    "HL_RETRY_MAX_ATTEMPTS", len(HL_RETRY_SCHEDULE) + 1, "Attempts per job, counting the first.", least=1
+)
+HL_EGRESS_ALLOW = env.value(
+    "HL_EGRESS_ALLOW", "127.0.0.0/8,::1/128" if EMBEDDED else "",
+    "Private networks that deliveries may reach: CIDRs, each with optional ports as in "
+    "`10.20.0.0/16:443:8443`.", parse_allow,
+)  # fmt: skip
+HL_CA_BUNDLE = env.value(
+    "HL_CA_BUNDLE", "", "PEM file of authorities to trust besides certifi's.", parse_certificates
+)
+HL_DEV_INBOX = env.boolean("HL_DEV_INBOX", EMBEDDED, "Whether the development inbox is served.")
+HL_DEMO_INBOX = env.boolean(
+    "HL_DEMO_INBOX", False, "Makes an inbox and a `#` subscription if the tenant has no endpoint."
+)
+HL_LOG_LEVEL = env.value(
+    "HL_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.",
+    choice("DEBUG", "INFO", "WARNING", "ERROR"),
+)  # fmt: skip
+
+env.complete()
+
+# --- Django -------------------------------------------------------------------------------
+
+DEBUG = False
+SECRET_KEY = HL_SECRET_KEY or "unset: `serve` makes one; see hookline.checks"
+ALLOWED_HOSTS = [host.strip() for host in HL_ALLOWED_HOSTS.split(",")]
+ROOT_URLCONF = "hookline.urls"
+WSGI_APPLICATION = "hookline.wsgi.application"
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEST_RUNNER = "django.test.runner.DiscoverRunner"
+
+INSTALLED_APPS = [
+    "hookline.apps.HookLineConfig",
+    "tenants",
+    "deliveries",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "hookline.middleware.read_what_is_still_sent",
+    "hookline.middleware.tolerate_trailing_slash",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- The store ----------------------------------------------------------------------------
+
+SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": HL_DATA_DIR / "hookline.sqlite3",
+    "OPTIONS": {
+        # Deferred transactions that turn into writers fail at once instead of waiting.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": (
+            "PRAGMA journal_mode=WAL;"
+            f"PRAGMA synchronous={HL_SQLITE_SYNCHRONOUS};"
+            "PRAGMA cache_size=-20000;"
+            "PRAGMA journal_size_limit=67108864;"
+        ),
+    },
+}
+
+
+def postgres() -> dict[str, object]:
+    try:
+        parsed = parse_postgres_url(HL_POSTGRES_URL)
+    except ValueError as fault:
+        refuse(f"HL_POSTGRES_URL: {fault}")
+    pool = {"min_size": 0, "max_size": HL_STORE_POOL_SIZE, "timeout": 10, "max_idle": 300}
+    return parsed | {
+        "CONN_MAX_AGE": 0,
+        # PgBouncer gives each transaction another connection, so nothing may outlive one.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "OPTIONS": dict(parsed.get("OPTIONS", {})) | {"pool": pool},  # type: ignore[call-overload]
+    }
+
+
+DATABASES = {"default": SQLITE if EMBEDDED else postgres()}
+
+# --- The API ------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.authentication.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["hookline.wire.AnyBody"],
+    "DEFAULT_RENDERER_CLASSES": ["hookline.wire.Json"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "hookline.wire.AlwaysJson",
+    "DEFAULT_SCHEMA_CLASS": "hookline.openapi.Operation",
+    "EXCEPTION_HANDLER": "hookline.api.answer_error",
+    "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "HookLine",
+    "DESCRIPTION": (
+        "Publish events; HookLine delivers them, signed, to the endpoints that subscribe to them.\n\n"
+        "Bodies are JSON whatever their content type says. Fields that are not known are never "
+        "refused, and null means that a field was left out. Methods that are not listed answer 405."
+    ),
+    "VERSION": __version__,
+    "SCHEMA_PATH_PREFIX": "/v1",
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
+    "POSTPROCESSING_HOOKS": ["hookline.openapi.add_health"],
+}
+
+# --- Celery -------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = HL_REDIS_URL or "memory://localhost"
+# The in-process broker looks for messages once a second unless told otherwise. To Redis, a
+# publisher may hold on for 0.2 s; a consumer waits longer than one blocking read.
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {
+        "socket_connect_timeout": 2,
+        "socket_timeout": 10,
+        "socket_keepalive": True,
+        "global_keyprefix": "hookline:",
+    }
+    if HL_REDIS_URL
+    else {"polling_interval": 0.02}
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_DEFAULT_QUEUE = "hookline"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Celery would close the pool of connections around each task, and sweeps use it in other threads.
+CELERY_DB_REUSE_MAX = 2**31
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "deliveries.sweep", "schedule": 5.0, "options": {"expires": 5}},
+}
+# Beat keeps its state in memory: it is a nudge, and nothing is lost when it forgets.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+
+# --- Logs ---------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "hookline.logs.OneLine"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": HL_LOG_LEVEL},
+    # What others tell of every request, message and connection is of no use to an operator.
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django.request": {"level": "ERROR"},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        "_granian": {"level": "ERROR"},
+        "psycopg.pool": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,36 @@
+"""Every door of the installation."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import include, path, re_path
+
+from hookline import health, reference
+
+
+def console_disabled(request: HttpRequest, rest: str = "") -> HttpResponse:
+    message = "The console is off; HL_CONSOLE_ENABLED=true turns it on."
+    return JsonResponse({"error": "console_disabled", "message": message}, status=404)
+
+
+console = (
+    [path("console", lambda request: redirect("admin:index")), path("console/", admin.site.urls)]
+    if settings.HL_CONSOLE_ENABLED
+    else [re_path(r"^console(?:/(?P<rest>.*))?$", console_disabled)]
+)
+
+urlpatterns = [
+    path("v1/", include("deliveries.api.urls")),
+    path("v1/", include("tenants.api.urls")),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.prometheus),
+    path("openapi.yaml", reference.Document.as_view()),
+    path("docs", reference.Docs.as_view()),
+    *console,
+]
+
+handler400 = "hookline.api.bad_request"
+handler404 = "hookline.api.not_found"
+handler500 = "hookline.api.server_error"

@@ -1,0 +1,131 @@
+"""/v1/apikeys: the keys of the caller's own tenant; and what all key routes share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hookline.api import Resource
+from hookline.errors import Forbidden, InsufficientScope, Invalid, NotFound
+from hookline.ids import parse_uuid
+from hookline.times import milliseconds
+from tenants import keys, scopes
+from tenants.api import schema
+from tenants.models import ApiKey, Tenant
+
+NOTE = "Store this key now; it is not shown again."
+NAME_LENGTH = 200
+
+
+@schema.api_keys
+class ApiKeys(Resource):
+    def get(self, request: Request) -> Response:
+        return Response({"items": listed(self.named_tenant(request.GET))})
+
+    def post(self, request: Request) -> Response:
+        document = self.optional_document()
+        tenant_id = self.named_tenant(document)
+        if scopes.is_granted("admin", scopes_of(document), star_is_admin=False):
+            self.require_admin()
+        return issued(tenant_id, document, "self", self.caller.actor)
+
+    def delete(self, request: Request) -> Response:
+        raise Invalid("key_id required")
+
+    def require_admin(self) -> None:
+        """A key that reaches one tenant may not make one that reaches them all."""
+        if not self.caller.may("admin", installation_wide=True):
+            raise InsufficientScope("admin")
+
+    def named_tenant(self, given: Mapping[str, Any]) -> str:
+        """The caller's tenant, or the one that an admin names."""
+        named = given.get("tenant_id")
+        if isinstance(named, str) and named and self.caller.may("admin", installation_wide=True):
+            return active_tenant(named).id
+        return self.tenant_id
+
+
+@schema.api_key
+class ApiKeyDetail(ApiKeys):
+    http_method_names = ["delete"]
+
+    def delete(self, request: Request, key_id: str) -> Response:  # type: ignore[override]
+        return revoked(key_id, self.named_tenant(request.GET), self.caller.actor)
+
+
+def find_tenant(tenant_id: str) -> Tenant:
+    tenant = Tenant.objects.filter(id=tenant_id).first()
+    if tenant is None:
+        raise NotFound("Tenant not found")
+    return tenant
+
+
+def active_tenant(tenant_id: str) -> Tenant:
+    tenant = find_tenant(tenant_id)
+    if tenant.status != Tenant.Status.ACTIVE:
+        raise NotFound("Tenant not found")
+    return tenant
+
+
+def listed(tenant_id: str) -> list[dict[str, Any]]:
+    """The keys that work, without their tokens."""
+    return [
+        {
+            "id": key.id,
+            "key_id": key.id,
+            "tenant_id": key.tenant_id,
+            "name": key.name,
+            "prefix": key.prefix,
+            "scopes": key.scopes,
+            "created_by": key.created_by,
+            "created_at": milliseconds(key.created_at),
+        }
+        for key in ApiKey.objects.usable().filter(tenant_id=tenant_id).order_by("id")
+    ]
+
+
+def issued(tenant_id: str, document: Mapping[str, Any], created_by: str, by: str) -> Response:
+    """The answer to a request for a key. Fields that are no use are taken for absent."""
+    names = (document.get("name"), document.get("label"))
+    name = next((text for text in names if isinstance(text, str) and text), "default")
+    name = printable(name)[:NAME_LENGTH] or "default"
+    key, token = keys.issue(tenant_id, name, scopes_of(document), created_by, by)
+    return Response(
+        {
+            "id": key.id,
+            "key_id": key.id,
+            "key": token,
+            "token": token,
+            "name": key.name,
+            "tenant_id": tenant_id,
+            "scopes": key.scopes,
+            "created_at": milliseconds(key.created_at),
+            "note": NOTE,
+        },
+        status=201,
+    )
+
+
+def scopes_of(document: Mapping[str, Any]) -> list[str]:
+    """The scopes asked for, as they were spelled; all if there is no list of them."""
+    given = document.get("scopes")
+    spelled = [str(scope) for scope in given] if isinstance(given, list) else ["*"]
+    if not all(map(str.isprintable, spelled)):
+        raise Invalid("Invalid field 'scopes': must be a list of printable texts")
+    return spelled
+
+
+def revoked(key_id: str, tenant_id: str, by: str) -> Response:
+    key = ApiKey.objects.usable().filter(id=parse_uuid(key_id)).first()
+    if key is None:
+        raise NotFound("Key not found")
+    if key.tenant_id != tenant_id:
+        raise Forbidden("Key belongs to a different tenant")
+    keys.revoke(key, by)
+    return Response(status=204)
+
+
+def printable(text: str) -> str:
+    """Text without what no database holds and no page shows."""
+    return "".join(char for char in text if char.isprintable())

@@ -1,0 +1,154 @@
+"""/v1/tenants: the customers of the installation, for its administrators."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from deliveries import purge, stats
+from hookline.api import Resource
+from hookline.errors import BadRequest, Conflict, Invalid, NotFound
+from hookline.ids import parse_uuid, uuid7
+from hookline.times import milliseconds
+from tenants import keys, lifecycle
+from tenants.api import schema
+from tenants.api.keys import active_tenant, find_tenant, issued, listed, printable, revoked
+from tenants.models import ApiKey, Tenant
+
+TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,199}")
+NAME_LENGTH = 200
+IDEMPOTENCY_LENGTH = 255
+DEFAULT_OVERLAP_SECONDS = 3600
+LONGEST_OVERLAP_SECONDS = 30 * 86_400
+
+
+@schema.tenants
+class Tenants(Resource):
+    def get(self, request: Request) -> Response:
+        active = Tenant.objects.filter(status=Tenant.Status.ACTIVE).order_by("created_at", "id")
+        items = [present(tenant) for tenant in active]
+        return Response({"tenants": items, "items": items, "total": len(items), "count": len(items)})
+
+    def post(self, request: Request) -> Response:
+        key = _idempotency_key(request)
+        if key and (earlier := lifecycle.created_with(key)):
+            return Response(present(earlier))
+        try:
+            tenant, token = self._create(key)
+        except Conflict:
+            if key and (earlier := lifecycle.created_with(key)):  # by the same request, sent twice at once
+                return Response(present(earlier))
+            raise
+        return Response(present(tenant) | {"api_key": token}, status=201)
+
+    def _create(self, key: str | None) -> tuple[Tenant, str]:
+        document = self.optional_document()
+        return lifecycle.create(_id(document), _name(document), key, self.tenant_id, self.caller.actor)
+
+
+@schema.tenant
+class TenantDetail(Resource):
+    def get(self, request: Request, tenant_id: str) -> Response:
+        return Response(present(find_tenant(tenant_id)))
+
+    def delete(self, request: Request, tenant_id: str) -> Response:
+        tenant = find_tenant(tenant_id)
+        if tenant.id == settings.HL_TENANT_ID:
+            raise Conflict("This is the installation's own tenant, HL_TENANT_ID; it cannot be deleted")
+        if tenant.status == Tenant.Status.ACTIVE:
+            purge.delete_tenant(tenant, self.caller.actor)
+        return Response(status=204)
+
+
+@schema.tenant_stats
+class TenantStats(Resource):
+    def get(self, request: Request, tenant_id: str) -> Response:
+        tenant = active_tenant(tenant_id)
+        counts = stats.of_tenant(tenant.id) | {"api_keys": len(listed(tenant.id))}
+        return Response({"tenant_id": tenant.id} | counts)
+
+
+@schema.tenant_keys
+class TenantKeys(Resource):
+    def get(self, request: Request, tenant_id: str) -> Response:
+        tenant = active_tenant(tenant_id)
+        return Response({"items": listed(tenant.id), "tenant_id": tenant.id})
+
+    def post(self, request: Request, tenant_id: str) -> Response:
+        tenant = active_tenant(tenant_id)
+        return issued(tenant.id, self.optional_document(), self.tenant_id, self.caller.actor)
+
+    def delete(self, request: Request, tenant_id: str) -> Response:
+        raise Invalid("key_id required")
+
+
+@schema.tenant_key
+class TenantKeyDetail(Resource):
+    def delete(self, request: Request, tenant_id: str, key_id: str) -> Response:
+        return revoked(key_id, active_tenant(tenant_id).id, self.caller.actor)
+
+
+@schema.key_rotation
+class KeyRotation(Resource):
+    def post(self, request: Request, tenant_id: str) -> Response:
+        tenant, document = active_tenant(tenant_id), self.optional_document()
+        if not document.get("key_id"):
+            raise BadRequest("key_id is required")
+        overlap = _overlap(document.get("overlap_seconds"))
+        usable = ApiKey.objects.usable().filter(tenant_id=tenant.id)
+        old = usable.filter(id=parse_uuid(str(document["key_id"]))).first()
+        if old is None:
+            raise NotFound("Key not found")
+        new, token = keys.rotate(old, overlap, self.caller.actor)
+        assert old.expires_at
+        return Response(
+            {
+                "key_id": new.id,
+                "token": token,
+                "old_key_id": old.id,
+                "old_key_expires_at": milliseconds(old.expires_at) // 1000,
+            }
+        )
+
+
+def present(tenant: Tenant) -> dict[str, Any]:
+    return {
+        "id": tenant.id,
+        "tenant_id": tenant.id,
+        "name": tenant.name,
+        "status": tenant.status,
+        "created_at": milliseconds(tenant.created_at),
+    }
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > IDEMPOTENCY_LENGTH:
+        raise Invalid(f"Invalid header 'Idempotency-Key': must not be longer than {IDEMPOTENCY_LENGTH}")
+    return key or None
+
+
+def _id(document: dict[str, Any]) -> str:
+    given = document.get("id")
+    if given in (None, ""):
+        return str(uuid7())
+    if not isinstance(given, str) or not TENANT_ID.fullmatch(given):
+        raise Invalid("Invalid field 'id': must be 1 to 200 letters, digits or . _ : @ + -")
+    return given
+
+
+def _name(document: dict[str, Any]) -> str:
+    given = document.get("name")
+    return (printable(given)[:NAME_LENGTH] if isinstance(given, str) else "") or "unnamed"
+
+
+def _overlap(seconds: Any) -> timedelta:
+    if seconds is None:
+        seconds = DEFAULT_OVERLAP_SECONDS
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 <= seconds <= LONGEST_OVERLAP_SECONDS:
+        raise Invalid(f"Invalid field 'overlap_seconds': must be 0 to {LONGEST_OVERLAP_SECONDS}")
+    return timedelta(seconds=seconds)

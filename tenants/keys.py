@@ -1,0 +1,50 @@
+"""API keys: issued once shown, revoked at once, rotated with an overlap."""
+
+from datetime import timedelta
+
+from hookline.database import now, write
+from hookline.errors import NotFound
+from tenants import audit
+from tenants.models import TOKEN_PREFIX, ApiKey
+
+SHOWN = len(TOKEN_PREFIX) + 6
+
+
+def issue(tenant_id: str, name: str, scopes: list[str], created_by: str, by: str) -> tuple[ApiKey, str]:
+    """A new key and its token, which nothing shows again."""
+    token = ApiKey.new_token()
+    with write():
+        key = ApiKey.objects.create(
+            tenant_id=tenant_id,
+            name=name,
+            prefix=token[:SHOWN],
+            digest=ApiKey.digest_of(token),
+            scopes=scopes,
+            created_by=created_by,
+        )
+        audit.record(tenant_id, by, "apikey.created", key.id, name=name, scopes=scopes)
+    return key, token
+
+
+def revoke(key: ApiKey, by: str) -> None:
+    """Ends a key at once. Raises NotFound if it has ended."""
+    with write():
+        if not ApiKey.objects.usable().filter(id=key.id).update(revoked_at=now()):
+            raise NotFound("Key not found")
+        audit.record(key.tenant_id, by, "apikey.revoked", key.id, name=key.name)
+
+
+def rotate(key: ApiKey, overlap: timedelta, by: str) -> tuple[ApiKey, str]:
+    """A key with the same rights and its token; the old one works until the overlap ends, or as
+    long as an earlier rotation left it. Raises NotFound if it has ended."""
+    with write():
+        usable = ApiKey.objects.usable().filter(id=key.id).select_for_update().first()
+        if usable is None:
+            raise NotFound("Key not found")
+        end = now() + overlap
+        key.expires_at = min(end, usable.expires_at or end)
+        key.save(update_fields=["expires_at"])
+        new, token = issue(key.tenant_id, "rotated", key.scopes, "rotation", by)
+        seconds = round(overlap.total_seconds())
+        audit.record(key.tenant_id, by, "apikey.rotated", key.id, new=str(new.id), overlap_seconds=seconds)
+    return new, token

@@ -1,0 +1,46 @@
+"""How a tenant begins. How it ends is told in deliveries.purge, since that is where its data is."""
+
+from datetime import timedelta
+
+from django.db import IntegrityError
+
+from hookline.database import now, write
+from hookline.errors import Conflict
+from tenants import audit, keys
+from tenants.models import Tenant
+
+IDEMPOTENCY_LIVES = timedelta(hours=24)
+
+
+def create(
+    tenant_id: str, name: str, created_with: str | None, created_by: str, by: str
+) -> tuple[Tenant, str]:
+    """A new tenant, or a deleted one's id used again, and the token of its first key. Raises
+    Conflict if the id is in use, also by data of a deleted tenant that is still being removed."""
+    try:
+        with write():
+            Tenant.objects.filter(created_with=created_with).update(created_with=None)
+            tenant = Tenant(id=tenant_id, name=name, created_with=created_with)
+            _save(tenant)
+            audit.record(tenant_id, by, "tenant.created", tenant_id, name=name)
+            token = keys.issue(tenant_id, "default", ["*"], created_by, by)[1]
+    except IntegrityError:  # made by somebody else at the same moment
+        raise Conflict("Tenant already exists") from None
+    return tenant, token
+
+
+def created_with(key: str) -> Tenant | None:
+    """The tenant that a request with this Idempotency-Key made in the last 24 hours."""
+    recent = Tenant.objects.filter(created_at__gt=now() - IDEMPOTENCY_LIVES)
+    return recent.filter(created_with=key).first()
+
+
+def _save(tenant: Tenant) -> None:
+    earlier = Tenant.objects.select_for_update().filter(id=tenant.id).first()
+    if earlier is None:
+        tenant.save(force_insert=True)
+        return
+    if earlier.status == Tenant.Status.ACTIVE or earlier.purged_at is None:
+        raise Conflict("Tenant already exists")
+    tenant.routes_version = earlier.routes_version + 1
+    tenant.save(force_update=True)
