@@ -1,0 +1,129 @@
+"""The event document: what a producer sent and what clients and receivers read, byte for byte."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from json.encoder import encode_basestring_ascii as quoted
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from hookline import jsontext
+from hookline.errors import Invalid, InvalidJson
+from hookline.times import milliseconds
+
+if TYPE_CHECKING:
+    from deliveries.models import Event
+
+Fields = dict[str, bytes]
+
+SET_BY_SERVER = {"id", "event_id", "tenant_id", "created_at"}
+OWN_COLUMN = {"topic", "payload", "occurred_at", "idempotency_key"}
+NOT_EXTRA = SET_BY_SERVER | OWN_COLUMN
+LEAST_INT64, MOST_INT64 = -(2**63), 2**63 - 1
+LONGEST_KEY = 1000
+
+_unstorable = re.compile("[\0\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event as it was sent, before it has an id."""
+
+    topic: str
+    payload: str | None
+    extra: str | None
+    occurred_at: int | None
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as it is kept; `payload` and `extra` are JSON text."""
+
+    id: UUID
+    tenant_id: str
+    topic: str
+    payload: str | None
+    extra: str | None
+    idempotency_key: str | None
+    occurred_at: int
+    created_at: datetime
+
+
+def read(body: bytes) -> Fields:
+    """The fields of an event as sent. Raises InvalidJson."""
+    try:
+        return jsontext.fields(body)
+    except jsontext.BadJson as fault:
+        raise InvalidJson(str(fault)) from None
+
+
+def idempotency_key(fields: Fields) -> str | None:
+    """The key, of which any text will do, also an empty one. Raises Invalid."""
+    key = _text(fields, "idempotency_key")
+    if key is not None and len(key.encode()) > LONGEST_KEY:
+        raise Invalid(f"Invalid field 'idempotency_key': must not be longer than {LONGEST_KEY} bytes")
+    return key
+
+
+def draft(fields: Fields, trace: Mapping[str, str]) -> Draft:
+    """The event to store. Raises Invalid."""
+    if not (topic := _text(fields, "topic")):
+        raise Invalid("Missing field: topic")
+    rest = {name: raw for name, raw in fields.items() if name not in NOT_EXTRA}
+    if trace:
+        rest["_trace"] = encode({name: quoted(text).encode() for name, text in trace.items()})
+    return Draft(
+        topic=topic,
+        payload=fields["payload"].decode() if "payload" in fields else None,
+        extra=encode(rest).decode() if rest else None,
+        occurred_at=_milliseconds(fields),
+        idempotency_key=idempotency_key(fields),
+    )
+
+
+def fields_of(event: "Stored | Event") -> Fields:
+    """The document's fields, each as JSON text."""
+    event_id = b'"%b"' % str(event.id).encode()
+    fields = {
+        "id": event_id,
+        "event_id": event_id,
+        "tenant_id": quoted(event.tenant_id).encode(),
+        "topic": quoted(event.topic).encode(),
+    }
+    if event.payload is not None:
+        fields["payload"] = event.payload.encode()
+    fields["occurred_at"] = b"%d" % event.occurred_at
+    fields["created_at"] = b"%d" % milliseconds(event.created_at)
+    if event.idempotency_key is not None:
+        fields["idempotency_key"] = quoted(event.idempotency_key).encode()
+    return fields | jsontext.fields(event.extra.encode()) if event.extra else fields
+
+
+def encode(fields: Mapping[str, bytes]) -> bytes:
+    return b"{" + b",".join(quoted(name).encode() + b":" + raw for name, raw in fields.items()) + b"}"
+
+
+def _text(fields: Fields, name: str) -> str | None:
+    """A string field, or None where it is absent or null. Raises Invalid for other types and
+    for text that no database holds."""
+    value = jsontext.parse(fields[name]) if name in fields else None
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Invalid(f"Invalid field '{name}': must be string")
+    if _unstorable.search(value):
+        raise Invalid(f"Invalid field '{name}': must not hold NUL or half of a surrogate pair")
+    return value
+
+
+def _milliseconds(fields: Fields) -> int | None:
+    value: Any = jsontext.parse(fields["occurred_at"]) if "occurred_at" in fields else None
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Invalid("Invalid field 'occurred_at': must be integer milliseconds since 1970")
+    if not LEAST_INT64 <= value <= MOST_INT64:
+        raise Invalid("Invalid field 'occurred_at': must fit in 64 bits")
+    return value

@@ -1,0 +1,22 @@
+"""The rows of the line. Eight nouns; the API says "delivery" where we say Attempt."""
+
+from deliveries.models.endpoints import Endpoint, Subscription
+from deliveries.models.events import Event, IdempotencyKey
+from deliveries.models.inbox import InboxMessage
+from deliveries.models.jobs import Attempt, DeadLetter, Job
+from deliveries.models.lanes import Bell, Lane
+from deliveries.models.replays import Replay
+
+__all__ = [
+    "Attempt",
+    "Bell",
+    "DeadLetter",
+    "Endpoint",
+    "Event",
+    "IdempotencyKey",
+    "InboxMessage",
+    "Job",
+    "Lane",
+    "Replay",
+    "Subscription",
+]

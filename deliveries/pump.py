@@ -1,0 +1,210 @@
+"""Carries out deliveries, many at a time. Each job goes through four steps:
+
+    request = seal(job, …)             computes what to send
+    answer = client.start(…), poll()   the network and nothing else
+    verdict = decide(answer, …)        computes what becomes of the job
+    settle(settlements)                the database and nothing else
+
+Everything happens in one loop that never waits for a single request, so a slow endpoint holds
+only its own slots. Answers are settled in batches, and slots that fell free are filled in batches.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from deliveries import retries, telemetry
+from deliveries.clock import Clock
+from deliveries.models import Endpoint
+from deliveries.queue.claim import Claimer
+from deliveries.queue.settle import charge, release, settle
+from deliveries.retries import Policy, decide
+from deliveries.sending import egress
+from deliveries.sending.client import Client
+from deliveries.sending.envelope import seal
+from deliveries.work import Answer, ClaimedJob, Dead, Outcome, Settlement
+from hookline import database
+from hookline.ids import uuid7
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.002
+LOOK_FAR_BACK_SECONDS = 1.0
+SETTLE_SECONDS = 0.005
+SETTLED_AT_ONCE = 500
+LINGER_SECONDS = 1.0
+DATABASE_PAUSE_SECONDS = 0.2
+# A job is given up when it was started this often after its first loss and never answered for.
+MOST_LOSSES = 3
+
+_one_per_process = threading.Lock()
+_running: "Pump | None" = None
+
+
+def run(stop: threading.Event, linger_seconds: float = LINGER_SECONDS) -> None:
+    """Delivers until nothing was due for so long, or until `stop`. A process runs one pump; a
+    second call returns at once."""
+    global _running
+    if _one_per_process.acquire(blocking=False):
+        try:
+            _running = Pump(stop)
+            _running.run(linger_seconds)
+        finally:
+            _running = None
+            _one_per_process.release()
+
+
+def is_running() -> bool:
+    return _one_per_process.locked()
+
+
+def in_flight() -> int:
+    """Requests that this process has under way."""
+    return _running.client.in_flight if _running else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request under way."""
+
+    job: ClaimedJob
+    attempt_id: UUID
+    started_at: datetime
+
+
+class Pump:
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+        self.client = Client(egress.guard(), egress.authorities())
+        self.claimer = Claimer()
+        self.clock = Clock(database.now())
+        self.unsettled: list[Settlement] = []
+        self.unsettled_since = 0.0
+        self.worked_at = time.monotonic()
+        self.looked_at = self.looked_far_back_at = self.database_failed_at = 0.0
+        database.plan_every_time()
+
+    def run(self, linger_seconds: float) -> None:
+        try:
+            while not self.stop.is_set() and self._has_work_for(linger_seconds):
+                self._turn(refill=True)
+            self._drain()
+        finally:
+            self.client.close()
+
+    def _turn(self, refill: bool) -> None:
+        """Settles, refills, and waits for the network, in that order and none of them for long."""
+        if self._has_passed(self.database_failed_at, DATABASE_PAUSE_SECONDS):
+            with self._database_may_fail():
+                if self._is_time_to_settle():
+                    self._settle()
+                if refill and self._free_slots() and self._has_passed(self.looked_at, LOOK_SECONDS):
+                    self._refill()
+        for sent, answer in self.client.poll(self._patience()):
+            self._conclude(sent, answer)
+
+    def _drain(self) -> None:
+        """Lets open requests end, for HL_DRAIN_SECS; then drops them and gives their jobs back."""
+        deadline = time.monotonic() + settings.HL_DRAIN_SECS
+        while (self.client.in_flight or self.unsettled) and time.monotonic() < deadline:
+            self._turn(refill=False)
+        with self._database_may_fail():
+            self._settle()
+            release([sent.job for sent in self.client.abort()])
+
+    def _refill(self) -> None:
+        far_back = self._has_passed(self.looked_far_back_at, LOOK_FAR_BACK_SECONDS)
+        look = self.claimer.look(far_back=far_back)
+        self.looked_at = time.monotonic()
+        if far_back:
+            self.looked_far_back_at = self.looked_at
+        self.clock.set(look.now)
+        for job in _charged(self.claimer.claim(self._free_slots(), look)):
+            self._start(job)
+
+    def _start(self, job: ClaimedJob) -> None:
+        self.worked_at = time.monotonic()
+        if job.event is None or job.endpoint is None:
+            self._finish(Settlement(job, None, Dead(retries.ORPHANED)))
+        elif job.lost_count > MOST_LOSSES:
+            self._finish(Settlement(job, None, Dead(retries.LEASE_LOST)))
+        else:
+            self._send(Sent(job, uuid7(), self.clock.now()))
+
+    def _send(self, sent: Sent) -> None:
+        try:
+            self.client.start(sent, seal(sent.job, sent.attempt_id, sent.started_at))
+        except Exception:  # whatever one tenant's data does must not stop the others' deliveries
+            logger.exception("Job %s could not be sent", sent.job.id)
+            self._conclude(sent, Answer(error="protocol", detail="HookLine could not make this request."))
+
+    def _conclude(self, sent: Sent, answer: Answer) -> None:
+        job, now = sent.job, self.clock.now()
+        assert job.endpoint
+        verdict = decide(answer, policy_of(job.endpoint), job.budget_spent, now, random.random())
+        self._finish(Settlement(job, Outcome(sent.attempt_id, sent.started_at, answer), verdict))
+
+    def _finish(self, settlement: Settlement) -> None:
+        if not self.unsettled:
+            self.unsettled_since = time.monotonic()
+        self.unsettled.append(settlement)
+
+    def _settle(self) -> None:
+        """What could not be settled stays, to be tried again: the fence makes that harmless."""
+        while batch := self.unsettled[:SETTLED_AT_ONCE]:
+            late = settle(batch)
+            del self.unsettled[: len(batch)]
+            for settlement in late:
+                logger.warning("Job %s had lost its lease; its answer was dropped", settlement.job.id)
+            telemetry.count_settled([settlement for settlement in batch if settlement not in late])
+
+    @contextmanager
+    def _database_may_fail(self) -> Iterator[None]:
+        """A database that is away stops claims and settling; requests under way go on."""
+        try:
+            yield
+        except (OperationalError, InterfaceError) as fault:
+            logger.warning("The database did not answer (%s); trying again", fault)
+            self.database_failed_at = time.monotonic()
+            connection.close()
+
+    def _is_time_to_settle(self) -> bool:
+        waited = self._has_passed(self.unsettled_since, SETTLE_SECONDS)
+        return bool(self.unsettled) and (waited or len(self.unsettled) >= SETTLED_AT_ONCE)
+
+    def _has_work_for(self, seconds: float) -> bool:
+        is_busy = bool(self.client.in_flight or self.unsettled)
+        return is_busy or not self._has_passed(self.worked_at, seconds)
+
+    def _free_slots(self) -> int:
+        return int(settings.HL_DELIVERY_WORKERS) - self.client.in_flight
+
+    def _patience(self) -> float:
+        """How long the network may be waited for before there is something else to do."""
+        return SETTLE_SECONDS if self.unsettled or not self._free_slots() else LOOK_SECONDS
+
+    @staticmethod
+    def _has_passed(moment: float, seconds: float) -> bool:
+        return time.monotonic() - moment >= seconds
+
+
+def policy_of(endpoint: Endpoint) -> Policy:
+    """The endpoint's own schedule, or the installation's; and the least of the ceilings."""
+    ceilings = [n for n in (endpoint.max_retries, settings.HL_RETRY_MAX_ATTEMPTS) if n]
+    delays = endpoint.retry_schedule or settings.HL_RETRY_SCHEDULE
+    return Policy(delays, min(ceilings, default=None))
+
+
+def _charged(jobs: Sequence[ClaimedJob]) -> list[ClaimedJob]:
+    """The jobs, less those that were lost before and are no longer ours."""
+    suspects = [job for job in jobs if job.lost_count]
+    return [job for job in jobs if not job.lost_count] + (charge(suspects) if suspects else [])

@@ -1,0 +1,140 @@
+"""Takes due jobs: fairly by tenant, then by endpoint, and never more than the limits allow."""
+
+from collections import Counter, deque
+from datetime import datetime, timedelta
+from itertools import compress
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+
+from deliveries import limits
+from deliveries.limits import OpenLane
+from deliveries.models import Endpoint
+from deliveries.queue.rows import Look, Pick
+from deliveries.queue.statements import statements
+from deliveries.work import ClaimedJob
+from hookline.database import write
+
+# Time to record an answer, beyond the time an endpoint may take to give it.
+SETTLE_SECONDS = 15
+# A bell may commit long after a bell with a greater number, so the search starts this far back.
+BELLS_LOOKED_BACK = 20_000
+# Endpoints that a worker keeps in memory, about two kilobytes each.
+MOST_ENDPOINTS = 10_000
+
+
+class Ring:
+    """The ready lanes, or the fresh ones, and how far this worker has come round them.
+
+    How many lanes one claim visits follows what the visits bring: few lanes leave the others
+    to other workers, many fill the batch where each lane holds one job.
+    """
+
+    FEWEST, MOST = 16, 512
+
+    def __init__(self, state: int) -> None:
+        self.state = state
+        self.cursor = ""
+        self.width = self.FEWEST
+
+    def pick(self, most: int) -> Pick | None:
+        pick: Pick | None = statements().pick_lanes(self.state, self.cursor, min(self.width, most))
+        if pick is not None:
+            self.cursor = pick.tenants[-1]
+        return pick
+
+    def learn(self, most: int, lanes: int, taken: int) -> None:
+        if taken >= most:
+            self.width = max(self.FEWEST, self.width * 4 // 5)
+        elif taken < most * 0.7 and lanes >= min(self.width, most) * 0.9:
+            self.width = min(self.MOST, max(self.width, most * lanes // max(1, taken)))
+
+
+class Claimer:
+    """One worker's way through the queue."""
+
+    def __init__(self) -> None:
+        self.rings = deque([Ring(limits.FRESH), Ring(limits.READY)])
+        self.latest_bell = 0
+        self.endpoints: dict[UUID, tuple[datetime | None, Endpoint]] = {}
+
+    def look(self, *, far_back: bool = False) -> Look:
+        """A glance at the queue, which tells whether a claim is worth its while."""
+        if far_back:
+            self.latest_bell = 0
+        found: Look = statements().look(self._low())
+        return found
+
+    def claim(self, most: int, look: Look) -> list[ClaimedJob]:
+        """Up to `most` jobs that may start at once. The rings take turns at being first."""
+        if look.is_paused or not look.has_lanes or most < 1:
+            return []
+        self._wake(look)
+        self.rings.rotate()
+        jobs: list[ClaimedJob] = []
+        for ring in self.rings:
+            if len(jobs) < most and look.promises(ring.state):
+                try:
+                    jobs += self._claim_from(ring, most - len(jobs))
+                except (OperationalError, InterfaceError):
+                    if not jobs:  # else those that are ours already must start
+                        raise
+        return jobs
+
+    def _wake(self, look: Look) -> None:
+        if look.has_bells:
+            with write(durable=False):
+                self.latest_bell = max(self.latest_bell, statements().answer_bells(self._low()))
+        if look.has_wakes:
+            with write(durable=False):
+                statements().wake_lanes()
+
+    def _claim_from(self, ring: Ring, most: int) -> list[ClaimedJob]:
+        with write(durable=False):
+            pick = ring.pick(most)
+            if pick is None or not pick.lanes:
+                return []
+            lanes, rooms = pick.lanes, limits.share_out(pick.lanes, most, pick.now)
+            jobs = self._take(lanes, rooms, pick.now)
+            counts = Counter(job.endpoint_id for job in jobs)
+            taken = [counts[lane.endpoint_id] for lane in lanes]
+            parked = [
+                limits.park(lane, room, count, pick.now)
+                for lane, room, count in zip(lanes, rooms, taken, strict=True)
+            ]
+            statements().park_lanes(lanes, parked, taken, pick.now)
+        ring.learn(most, len(lanes), len(jobs))
+        return jobs
+
+    def _take(self, picked: list[OpenLane], rooms: list[int], now: datetime) -> list[ClaimedJob]:
+        lanes, some = list(compress(picked, rooms)), [room for room in rooms if room]
+        if not lanes:
+            return []
+        leases = [now + _lease(lane) for lane in lanes]
+        jobs: list[ClaimedJob] = statements().take_jobs(lanes, some, leases, uuid4(), self._endpoints(lanes))
+        return jobs
+
+    def _endpoints(self, lanes: list[OpenLane]) -> dict[UUID, Endpoint]:
+        """The lanes' endpoints, read again only where one has changed."""
+        if len(self.endpoints) > MOST_ENDPOINTS:
+            self.endpoints.clear()
+        old = [
+            lane.endpoint_id
+            for lane in lanes
+            if not lane.is_orphaned and self.endpoints.get(lane.endpoint_id, (None,))[0] != lane.changed_at
+        ]
+        fresh = Endpoint.objects.in_bulk(old) if old else {}
+        for lane in lanes:
+            if lane.endpoint_id in fresh:
+                self.endpoints[lane.endpoint_id] = (lane.changed_at, fresh[lane.endpoint_id])
+        known = [lane.endpoint_id for lane in lanes if not lane.is_orphaned]
+        return {id: self.endpoints[id][1] for id in known if id in self.endpoints}
+
+    def _low(self) -> int:
+        return max(0, self.latest_bell - BELLS_LOOKED_BACK)
+
+
+def _lease(lane: OpenLane) -> timedelta:
+    longest = (lane.timeout_ms or 0) / 1000 + SETTLE_SECONDS
+    return timedelta(seconds=max(settings.HL_JOB_LEASE_SECS, longest))

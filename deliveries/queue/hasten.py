@@ -1,0 +1,15 @@
+"""Makes jobs due that wait for a later attempt."""
+
+from uuid import UUID
+
+from deliveries.models import Job
+from hookline.database import now, write
+
+
+def hasten(tenant_id: str, endpoint_id: UUID) -> None:
+    """All jobs of one endpoint. Nobody is waited for: a job that a claim holds was due already."""
+    with write():
+        moment = now()
+        waiting = Job.objects.filter(tenant_id=tenant_id, endpoint_id=endpoint_id, status=Job.Status.PENDING)
+        later = waiting.filter(next_attempt_at__gt=moment).select_for_update(skip_locked=True, no_key=True)
+        Job.objects.filter(id__in=later.values("id")).update(next_attempt_at=moment)

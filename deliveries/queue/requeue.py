@@ -1,0 +1,28 @@
+"""Sends dead jobs round again."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import F
+
+from deliveries.models import DeadLetter, Job
+from deliveries.queue.lanes import ring
+from hookline.database import now, write
+
+
+def requeue(job_ids: Iterable[UUID]) -> int:
+    """Makes dead jobs due at once, with a fresh budget of attempts. Returns how many were dead."""
+    with write():
+        dead = Job.objects.filter(id__in=list(job_ids), status=Job.Status.DEAD)
+        locked = list(dead.select_for_update().order_by("id"))
+        ids = [job.id for job in locked]
+        Job.objects.filter(id__in=ids).update(
+            status=Job.Status.PENDING,
+            forgiven_count=F("attempt_count"),
+            lost_count=0,
+            next_attempt_at=now(),
+            finished_at=None,
+        )
+        DeadLetter.objects.filter(job_id__in=ids).delete()
+        ring((job.endpoint_id, job.tenant_id) for job in locked)
+    return len(locked)

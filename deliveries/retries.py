@@ -1,0 +1,59 @@
+"""When to try again and when to give up. Pure: no Django, no clock, and chance is an argument."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from deliveries.work import Answer, Dead, RetryAt, Succeeded, Verdict
+
+PERMANENT = frozenset([400, 401, 403, 404, 405, 410, 422])
+ASKS_TO_WAIT = frozenset([429, 503])
+GONE = 410
+JITTER = 0.2
+MOST_ASKED_SECONDS = 3600.0
+
+SPENT = "max_attempts_exceeded"
+ORPHANED = "failed to fetch event or endpoint"
+LEASE_LOST = "lease_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`delays[n]` seconds pass after attempt n+1 fails; `most` attempts are made at most."""
+
+    delays: Sequence[float]
+    most: int | None = None
+
+    @property
+    def attempts(self) -> int:
+        whole = len(self.delays) + 1
+        return whole if self.most is None else min(self.most, whole)
+
+
+def decide(answer: Answer, policy: Policy, attempt: int, now: datetime, chance: float) -> Verdict:
+    """What becomes of a job after `attempt` of its budget. `chance` is uniform in [0, 1)."""
+    if answer.error is None:
+        return Succeeded()
+    if answer.status in PERMANENT:
+        gone = "The endpoint answered 410 Gone." if answer.status == GONE else ""
+        return Dead(f"http_{answer.status}", disables=gone)
+    if attempt >= policy.attempts:
+        return Dead(SPENT)
+    scheduled = policy.delays[attempt - 1]
+    asked = _asked_seconds(answer, now)
+    delay = max(scheduled * (1 + JITTER * chance), min(asked, max(scheduled, MOST_ASKED_SECONDS)))
+    return RetryAt(now + timedelta(seconds=delay))
+
+
+def _asked_seconds(answer: Answer, now: datetime) -> float:
+    """The receiver's Retry-After (RFC 9110, 10.2.3): seconds or a date; 0 if there is none."""
+    text = answer.header("retry-after") if answer.status in ASKS_TO_WAIT else None
+    if text is None:
+        return 0.0
+    if text.strip().isdecimal():
+        return float(text)
+    try:
+        return (parsedate_to_datetime(text) - now).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return 0.0

@@ -1,0 +1,1 @@
+"""One HTTP request and nothing else."""

@@ -1,0 +1,93 @@
+"""The thread in every worker that needs neither broker nor beat.
+
+It finds due work when no bell was heard, takes back what dead workers owned, does the chores
+that are due, and says that this process is alive.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import Error, connection
+
+from deliveries import chores, pump
+from deliveries.queue.claim import Claimer
+from deliveries.queue.settle import RESCUED_AT_ONCE, rescue
+from hookline.heartbeat import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 2.0
+JITTER = 0.25
+
+
+def sweep() -> None:
+    """What the whole installation needs done, by whoever comes first."""
+    rescue_all()
+    chores.run_due()
+
+
+def rescue_all() -> None:
+    while rescue() == RESCUED_AT_ONCE:
+        pass
+
+
+class Sweeper:
+    """Sweeps until `stop`. Deliveries and chores run in threads of their own, so that neither
+    keeps the sweep from finding work and lost leases, nor from saying that it is alive."""
+
+    def __init__(self, stop: threading.Event, kind: str = "worker") -> None:
+        self.stop = stop
+        self.heartbeat = Heartbeat(kind)
+        self.claimer = Claimer()
+        self.thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+        self.started: dict[str, threading.Thread] = {}
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Waits for the sweep, and for the deliveries that it started, at most so long."""
+        end = time.monotonic() + seconds
+        self.thread.join(seconds)
+        if "pump" in self.started:
+            self.started["pump"].join(max(0.0, end - time.monotonic()))
+
+    def _run(self) -> None:
+        while not self.stop.is_set():
+            _safely(self._turn)
+            self.stop.wait(SWEEP_SECONDS * random.uniform(1 - JITTER, 1 + JITTER))
+        _safely(self.heartbeat.end)
+        connection.close()
+
+    def _turn(self) -> None:
+        self.heartbeat.beat(in_flight=pump.in_flight())
+        look = self.claimer.look(far_back=True)
+        if look.has_lanes and not look.is_paused and not pump.is_running():
+            self._start("pump", lambda: pump.run(self.stop))
+        rescue_all()
+        self._start("chores", chores.run_due)
+
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        if name not in self.started or not self.started[name].is_alive():
+            self.started[name] = threading.Thread(target=_alone, args=[work], name=name, daemon=True)
+            self.started[name].start()
+
+
+def _alone(work: Callable[[], None]) -> None:
+    """For a thread that ends with its work: the connection goes back to the pool."""
+    _safely(work)
+    connection.close()
+
+
+def _safely(work: Callable[[], None]) -> None:
+    """Whatever fails is tried again at the next turn: nothing else finds what was lost."""
+    try:
+        work()
+    except Error as fault:
+        logger.warning("The sweep could not reach the database (%s); it tries again", fault)
+        connection.close()
+    except Exception:
+        logger.exception("The sweep failed; it tries again")

@@ -1,0 +1,106 @@
+"""What passes between the four steps: a claimed job, its request, the answer, the verdict."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from deliveries.documents import Stored
+from deliveries.models import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that this process owns until `lease_until`, with all that its delivery needs.
+
+    `event` is None if it was deleted after the job was made, and `endpoint` if that or the
+    subscription was: without its transform nothing may be sent.
+    """
+
+    id: UUID
+    claim_id: UUID
+    tenant_id: str
+    event_id: UUID
+    endpoint_id: UUID
+    attempt_count: int
+    forgiven_count: int
+    lost_count: int
+    lease_until: datetime
+    event: Stored | None
+    endpoint: Endpoint | None
+    transform: str | None
+
+    @property
+    def attempt_n(self) -> int:
+        """The number of the attempt now being made, from 1 over the job's whole life."""
+        return self.attempt_count + 1
+
+    @property
+    def budget_spent(self) -> int:
+        """Attempts since the job was made or last requeued, with the one now being made."""
+        return self.attempt_n - self.forgiven_count
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All that the network needs to know, and nothing about jobs."""
+
+    url: str
+    headers: list[str]
+    body: bytes
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `status` is 0 when nothing did. `error` is None for a 2xx, else a word of
+    the contract, and `detail` says in a sentence what can be done."""
+
+    status: int = 0
+    error: str | None = None
+    detail: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    address: str = ""
+    duration_ms: int = 0
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One attempt of a job and what came of it."""
+
+    attempt_id: UUID
+    started_at: datetime
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Given up, for `reason`; `disables` says why the endpoint gets nothing more either."""
+
+    reason: str
+    disables: str = ""
+
+
+Verdict = Succeeded | RetryAt | Dead
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of a claim: what the queue writes. No outcome means that nothing was sent."""
+
+    job: ClaimedJob
+    outcome: Outcome | None
+    verdict: Verdict
