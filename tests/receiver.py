@@ -5,6 +5,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,7 +101,8 @@ class Listener(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         for request in list(self.open):
-            request.shutdown(SHUT_RDWR)
+            with suppress(OSError):  # its sender has hung up
+                request.shutdown(SHUT_RDWR)
         super().server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
