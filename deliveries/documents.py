@@ -102,7 +102,15 @@ def fields_of(event: "Stored | Event") -> Fields:
 
 
 def encode(fields: Mapping[str, bytes]) -> bytes:
-    return b"{" + b",".join(quoted(name).encode() + b":" + raw for name, raw in fields.items()) + b"}"
+    return b"{%b}" % b",".join([(LABELS.get(name) or _label(name)) + raw for name, raw in fields.items()])
+
+
+def _label(name: str) -> bytes:
+    return b"%b:" % quoted(name).encode()
+
+
+# Of the fields that nearly every event has.
+LABELS = {name: _label(name) for name in SET_BY_SERVER | OWN_COLUMN}
 
 
 def _text(fields: Fields, name: str) -> str | None:

@@ -53,7 +53,7 @@ class OpenLane:
         if not self.rate_limit_rps:
             return UNLIMITED
         elapsed = max(0.0, (now - self.refilled_at).total_seconds())
-        return min(self.rate_limit_rps, self.tokens + self.rate_limit_rps * elapsed)
+        return min(float(self.rate_limit_rps), self.tokens + self.rate_limit_rps * elapsed)
 
     def room(self, now: datetime, share: int) -> int:
         """How many jobs may be taken now, at most `share`."""
@@ -100,7 +100,7 @@ def split(whole: int, wants: Sequence[int]) -> list[int]:
 def park(lane: OpenLane, room: int, taken: int, now: datetime) -> Parked:
     """What becomes of a lane that had `room` and gave `taken` jobs at `now`."""
     left = lane.tokens_at(now) - taken
-    tokens = min(left, lane.rate_limit_rps or 0)
+    tokens = min(left, float(lane.rate_limit_rps or 0))
     if lane.is_enabled is False:
         return Parked(OFF, tokens)
     if taken < room:

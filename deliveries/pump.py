@@ -24,10 +24,9 @@ from django.db import InterfaceError, OperationalError, connection
 
 from deliveries import retries, telemetry
 from deliveries.clock import Clock
-from deliveries.models import Endpoint
 from deliveries.queue.claim import Claimer
 from deliveries.queue.settle import charge, release, settle
-from deliveries.retries import Policy, decide
+from deliveries.retries import decide
 from deliveries.sending import egress
 from deliveries.sending.client import Client
 from deliveries.sending.envelope import seal
@@ -133,7 +132,7 @@ class Pump:
 
     def _start(self, job: ClaimedJob) -> None:
         self.worked_at = time.monotonic()
-        if job.event is None or job.endpoint is None:
+        if job.event is None or job.target is None:
             self._finish(Settlement(job, None, Dead(retries.ORPHANED)))
         elif job.lost_count > MOST_LOSSES:
             self._finish(Settlement(job, None, Dead(retries.LEASE_LOST)))
@@ -149,8 +148,8 @@ class Pump:
 
     def _conclude(self, sent: Sent, answer: Answer) -> None:
         job, now = sent.job, self.clock.now()
-        assert job.endpoint
-        verdict = decide(answer, policy_of(job.endpoint), job.budget_spent, now, random.random())
+        assert job.target
+        verdict = decide(answer, job.target.policy, job.budget_spent, now, random.random())
         self._finish(Settlement(job, Outcome(sent.attempt_id, sent.started_at, answer), verdict))
 
     def _finish(self, settlement: Settlement) -> None:
@@ -195,13 +194,6 @@ class Pump:
     @staticmethod
     def _has_passed(moment: float, seconds: float) -> bool:
         return time.monotonic() - moment >= seconds
-
-
-def policy_of(endpoint: Endpoint) -> Policy:
-    """The endpoint's own schedule, or the installation's; and the least of the ceilings."""
-    ceilings = [n for n in (endpoint.max_retries, settings.HL_RETRY_MAX_ATTEMPTS) if n]
-    delays = endpoint.retry_schedule or settings.HL_RETRY_SCHEDULE
-    return Policy(delays, min(ceilings, default=None))
 
 
 def _charged(jobs: Sequence[ClaimedJob]) -> list[ClaimedJob]:

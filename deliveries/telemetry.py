@@ -1,19 +1,28 @@
 """Counts what the pump did."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable
 
 from deliveries.work import Dead, RetryAt, Settlement
-from hookline.counters import DEAD_LETTERS, DELIVERIES, count, count_latency
+from hookline.counters import DEAD_LETTERS, DELIVERIES, count, count_latencies
 
 
-def count_settled(settlements: Sequence[Settlement]) -> None:
+def count_settled(settlements: Iterable[Settlement]) -> None:
+    """Sums up first: a batch holds hundreds of jobs and few endpoints."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    latencies: dict[str, list[int]] = {}
     for settlement in settlements:
-        tenant, endpoint = settlement.job.tenant_id, str(settlement.job.endpoint_id)
+        endpoint = str(settlement.job.endpoint_id)
+        labels = settlement.job.tenant_id, endpoint
         if settlement.outcome:
             answer = settlement.outcome.answer
-            count(DELIVERIES, tenant, endpoint, "success" if answer.error is None else "failed")
-            count_latency(endpoint, answer.duration_ms)
+            counts[DELIVERIES, *labels, "success" if answer.error is None else "failed"] += 1
+            latencies.setdefault(endpoint, []).append(answer.duration_ms)
         if isinstance(settlement.verdict, RetryAt):
-            count(DELIVERIES, tenant, endpoint, "retried")
+            counts[DELIVERIES, *labels, "retried"] += 1
         if isinstance(settlement.verdict, Dead):
-            count(DEAD_LETTERS, tenant, endpoint)
+            counts[DEAD_LETTERS, *labels] += 1
+    for (name, *named), number in counts.items():
+        count(name, *named, by=number)
+    for endpoint, durations in latencies.items():
+        count_latencies(endpoint, durations)

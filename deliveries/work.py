@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from deliveries.documents import Stored
-from deliveries.models import Endpoint
+
+if TYPE_CHECKING:
+    from deliveries.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
     """A job that this process owns until `lease_until`, with all that its delivery needs.
 
-    `event` is None if it was deleted after the job was made, and `endpoint` if that or the
+    `event` is None if it was deleted after the job was made, and `target` if its endpoint or its
     subscription was: without its transform nothing may be sent.
     """
 
@@ -26,7 +29,7 @@ class ClaimedJob:
     lost_count: int
     lease_until: datetime
     event: Stored | None
-    endpoint: Endpoint | None
+    target: "Target | None"
     transform: str | None
 
     @property

@@ -12,6 +12,7 @@ import os
 import threading
 from collections import Counter as Tally
 from collections import defaultdict
+from collections.abc import Sequence
 
 from django.db import Error, connection
 
@@ -29,6 +30,7 @@ STREAM_EVENTS = "hookline_stream_events_total"
 LATENCY = "hookline_delivery_latency_ms"
 LATENCY_SUM = LATENCY + "_sum"
 BUCKETS = (10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000)
+BUCKET_LABELS = (*map(str, BUCKETS), "+Inf")
 
 FLUSH_SECONDS = 1.0
 # Producers choose topics freely; beyond so many a tenant's topics are counted together, and so are
@@ -64,12 +66,11 @@ def count_topic(name: str, tenant_id: str, topic: str) -> None:
     count(name, tenant_id, topic)
 
 
-def count_latency(endpoint_id: str, milliseconds: int) -> None:
-    """Counts in the smallest bucket that holds it; the text adds the buckets up."""
-    position = bisect.bisect_left(BUCKETS, milliseconds)
-    bucket = str(BUCKETS[position]) if position < len(BUCKETS) else "+Inf"
-    count(LATENCY, endpoint_id, bucket)
-    count(LATENCY_SUM, endpoint_id, by=milliseconds)
+def count_latencies(endpoint_id: str, milliseconds: Sequence[int]) -> None:
+    """Counts each in the smallest bucket that holds it; the text adds the buckets up."""
+    for position, number in Tally(bisect.bisect_left(BUCKETS, each) for each in milliseconds).items():
+        count(LATENCY, endpoint_id, BUCKET_LABELS[position], by=number)
+    count(LATENCY_SUM, endpoint_id, by=sum(milliseconds))
 
 
 def flush() -> None:

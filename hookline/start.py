@@ -1,5 +1,6 @@
 """What must hold before anything starts. What does not is said in a sentence, with status 2."""
 
+import gc
 import resource
 import socket
 import sqlite3
@@ -67,6 +68,14 @@ def migrate() -> None:
     except Error as fault:
         place = settings.HL_DATA_DIR if settings.EMBEDDED else "HL_POSTGRES_URL"
         refuse(f"The store ({place}) could not be prepared: {_in_one_line(fault)}")
+
+
+def calm_collector() -> None:
+    """What was imported stays, and need not be looked at for garbage again and again; what a delivery
+    leaves is freed without the collector. It took a fifth of a worker's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def raise_file_limit() -> None:

@@ -60,6 +60,7 @@ def stop_main_process(**signal: Any) -> None:
 
 def start_pool_process(**_: Any) -> None:
     assert _pipe
+    start.calm_collector()
     line, ours = _pipe
     os.close(ours)
     sweeper = Sweeper(stopping)

@@ -10,6 +10,7 @@ from deliveries.models import Bell, Endpoint, Job, Lane, Subscription
 from deliveries.queue import claim
 from deliveries.queue.claim import Claimer, Ring
 from deliveries.queue.settle import release, rescue
+from deliveries.targets import target_of
 from deliveries.work import ClaimedJob
 from hookline import database
 from hookline.models import Switch
@@ -73,7 +74,7 @@ def test_a_claimed_job_carries_all_that_its_delivery_needs(acme: Tenant) -> None
     [job] = take()
     assert job.event
     assert (job.event.topic, job.event.payload, job.event.tenant_id) == ("test", "{}", "acme")
-    assert job.endpoint == endpoint
+    assert job.target == target_of(endpoint)
     assert job.transform == '{"pick":["id"]}'
     assert (job.attempt_n, job.budget_spent, job.lost_count) == (1, 1, 0)
     stored = Job.objects.get()
@@ -95,21 +96,21 @@ def test_a_changed_endpoint_is_used_from_the_next_claim_on(acme: Tenant) -> None
     change(endpoint, url="http://127.0.0.1:9/moved")
     give(endpoint)
     [job] = take(by=worker)
-    assert job.endpoint
-    assert job.endpoint.url == "http://127.0.0.1:9/moved"
+    assert job.target
+    assert job.target.url == "http://127.0.0.1:9/moved"
 
 
 def test_a_worker_that_forgets_endpoints_reads_them_again(
     acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "MOST_ENDPOINTS", 2)
+    monkeypatch.setattr(claim, "MOST_TARGETS", 2)
     worker = Claimer()
     targets = [make_target(acme) for _ in range(4)]
     for _ in range(3):
         for target in targets:
             give(target)
         jobs = take(by=worker)
-        assert {job.endpoint.id for job in jobs if job.endpoint} == {target.id for target in targets}
+        assert {job.target.endpoint_id for job in jobs if job.target} == {target.id for target in targets}
         succeed(jobs)
 
 
@@ -120,7 +121,7 @@ def test_the_job_of_a_deleted_endpoint_comes_without_it(acme: Tenant) -> None:
     endpoints.delete(endpoint, "ada")
     jobs = take()
     assert len(jobs) == 3
-    assert [job.endpoint for job in jobs] == [None] * 3
+    assert [job.target for job in jobs] == [None] * 3
 
 
 def test_a_job_whose_transform_is_gone_comes_as_if_its_endpoint_were(acme: Tenant) -> None:
@@ -128,7 +129,7 @@ def test_a_job_whose_transform_is_gone_comes_as_if_its_endpoint_were(acme: Tenan
     give(endpoint)
     Subscription.objects.all().delete()
     make_subscription(endpoint)
-    assert [job.endpoint for job in take()] == [None]
+    assert [job.target for job in take()] == [None]
 
 
 # --- How many -----------------------------------------------------------------------------
@@ -176,6 +177,15 @@ def test_no_endpoint_starts_more_than_its_rate(acme: Tenant) -> None:
     elapsed = (database.now() - began).total_seconds()
     assert 5 <= started <= 5 + 5 * elapsed
     assert state_of(endpoint) == State.LIMITED
+
+
+def test_full_and_partly_used_buckets_are_written_together(acme: Tenant) -> None:
+    worker, endpoints_ = Claimer(), [make_target(acme, rate_limit_rps=5) for _ in range(2)]
+    give(endpoints_[0])
+    take(by=worker)
+    for endpoint in endpoints_:
+        give(endpoint)
+    assert len(take(by=worker)) == 2
 
 
 def test_a_rate_is_caught_up_with_as_time_passes_but_not_saved_up(acme: Tenant) -> None:

@@ -13,6 +13,7 @@ import standardwebhooks
 from deliveries.documents import Stored
 from deliveries.models import Endpoint
 from deliveries.sending.envelope import seal
+from deliveries.targets import target_of
 from deliveries.work import ClaimedJob, Request
 from hookline import __version__
 
@@ -62,7 +63,7 @@ def sealed(stored: Stored, to: Endpoint, transform: str | None = None, attempts_
         lost_count=0,
         lease_until=NOW,
         event=stored,
-        endpoint=to,
+        target=target_of(to),
         transform=transform,
     )
     return seal(job, ATTEMPT_ID, NOW)

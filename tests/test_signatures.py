@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from deliveries.sending import signatures
+from deliveries.sending.signatures import key_of
 
 EVENT_ID = "0190b5a4-7c1e-7000-8000-0123456789ab"
 BODY = '{"topic":"ä.b","payload":{"n":1.50}}'.encode()
@@ -28,7 +29,7 @@ def headers(*secrets: str, body: bytes = BODY) -> dict[str, str]:
     return {
         "webhook-id": EVENT_ID,
         "webhook-timestamp": str(now),
-        "webhook-signature": signatures.standard(secrets, EVENT_ID, now, body),
+        "webhook-signature": signatures.standard(map(key_of, secrets), EVENT_ID, now, body),
     }
 
 
@@ -78,14 +79,14 @@ def test_a_secret_that_is_not_whsec_base64_is_used_as_it_is_spelled(secret: str)
     message = f"{EVENT_ID}.1700000000.".encode() + BODY
     expected = base64.b64encode(hmac.new(secret.encode(), message, hashlib.sha256).digest()).decode()
 
-    assert signatures.standard([secret], EVENT_ID, 1700000000, BODY) == f"v1,{expected}"
+    assert signatures.standard([key_of(secret)], EVENT_ID, 1700000000, BODY) == f"v1,{expected}"
 
 
 @pytest.mark.parametrize("secret", ["s3cret", "pässwörd", SECRET])
 def test_the_hookline_signature_is_hex_over_milliseconds_and_body(secret: str) -> None:
     expected = hmac.new(secret.encode(), b"1700000000123." + BODY, hashlib.sha256).hexdigest()
 
-    signature = signatures.hookline(secret, 1700000000123, BODY)
+    signature = signatures.hookline(key_of(secret), 1700000000123, BODY)
 
     assert signature == f"v1={expected}"
     assert len(signature) == 67
@@ -93,15 +94,16 @@ def test_the_hookline_signature_is_hex_over_milliseconds_and_body(secret: str) -
 
 def test_known_signatures_stay_what_they_were() -> None:
     """Made with `openssl dgst -sha256 -hmac k` of `1.{}` and of `msg_1.1.{}`."""
-    assert signatures.hookline("k", 1, b"{}") == (
+    assert signatures.hookline(key_of("k"), 1, b"{}") == (
         "v1=3dd49b2593d0f9a349e9e71c4bde3e2b862c2be4003fe9b4ba81332029310158"
     )
-    assert signatures.standard(["k"], "msg_1", 1, b"{}") == "v1,WQBPtAsumRlBVd/XmmbysH53ixZ4wi6G/qvgzgt90z4="
+    signature = signatures.standard([key_of("k")], "msg_1", 1, b"{}")
+    assert signature == "v1,WQBPtAsumRlBVd/XmmbysH53ixZ4wi6G/qvgzgt90z4="
 
 
 @given(some.binary(max_size=200), some.text(some.characters(codec="utf-8"), min_size=1, max_size=40))
 def test_any_body_and_any_secret_can_be_signed(body: bytes, secret: str) -> None:
-    assert signatures.hookline(secret, 0, body) != signatures.hookline(secret, 0, body + b" ")
-    assert signatures.standard([secret], EVENT_ID, 0, body) != signatures.standard(
-        [secret], EVENT_ID, 1, body
+    assert signatures.hookline(key_of(secret), 0, body) != signatures.hookline(key_of(secret), 0, body + b" ")
+    assert signatures.standard([key_of(secret)], EVENT_ID, 0, body) != signatures.standard(
+        [key_of(secret)], EVENT_ID, 1, body
     )

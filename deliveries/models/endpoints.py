@@ -69,12 +69,10 @@ class Endpoint(models.Model):
     def headers(self, headers: dict[str, str]) -> None:
         self.headers_box = self._sealed("headers", json.dumps(headers) if headers else "")
 
-    def secrets(self, now: datetime) -> list[str]:
-        """The secrets that sign at this moment: the current one, then one being replaced."""
-        current = [self.secret] if self.secret_box else []
-        if self.old_secret_box and self.old_secret_until and now < self.old_secret_until:
-            return [*current, self._unsealed("secret", self.old_secret_box)]
-        return current
+    def secrets(self) -> list[str]:
+        """The current secret, then the one being replaced; that one signs until `old_secret_until`."""
+        boxes = [box for box in (self.secret_box, self.old_secret_box) if box]
+        return [self._unsealed("secret", box) for box in boxes]
 
     def rotate_secret(self, text: str, until: datetime) -> None:
         """Signs with `text` from now on, and with the old secret too until then."""

@@ -13,6 +13,7 @@ from deliveries.limits import OpenLane
 from deliveries.models import Endpoint
 from deliveries.queue.rows import Look, Pick
 from deliveries.queue.statements import statements
+from deliveries.targets import Target, target_of
 from deliveries.work import ClaimedJob
 from hookline.database import write
 
@@ -21,7 +22,7 @@ SETTLE_SECONDS = 15
 # A bell may commit long after a bell with a greater number, so the search starts this far back.
 BELLS_LOOKED_BACK = 20_000
 # Endpoints that a worker keeps in memory, about two kilobytes each.
-MOST_ENDPOINTS = 10_000
+MOST_TARGETS = 10_000
 
 
 class Ring:
@@ -57,7 +58,7 @@ class Claimer:
     def __init__(self) -> None:
         self.rings = deque([Ring(limits.FRESH), Ring(limits.READY)])
         self.latest_bell = 0
-        self.endpoints: dict[UUID, tuple[datetime | None, Endpoint]] = {}
+        self.targets: dict[UUID, tuple[datetime | None, Target]] = {}
 
     def look(self, *, far_back: bool = False) -> Look:
         """A glance at the queue, which tells whether a claim is worth its while."""
@@ -112,24 +113,18 @@ class Claimer:
         if not lanes:
             return []
         leases = [now + _lease(lane) for lane in lanes]
-        jobs: list[ClaimedJob] = statements().take_jobs(lanes, some, leases, uuid4(), self._endpoints(lanes))
+        jobs: list[ClaimedJob] = statements().take_jobs(lanes, some, leases, uuid4(), self._targets(lanes))
         return jobs
 
-    def _endpoints(self, lanes: list[OpenLane]) -> dict[UUID, Endpoint]:
+    def _targets(self, lanes: list[OpenLane]) -> dict[UUID, Target]:
         """The lanes' endpoints, read again only where one has changed."""
-        if len(self.endpoints) > MOST_ENDPOINTS:
-            self.endpoints.clear()
-        old = [
-            lane.endpoint_id
-            for lane in lanes
-            if not lane.is_orphaned and self.endpoints.get(lane.endpoint_id, (None,))[0] != lane.changed_at
-        ]
-        fresh = Endpoint.objects.in_bulk(old) if old else {}
-        for lane in lanes:
-            if lane.endpoint_id in fresh:
-                self.endpoints[lane.endpoint_id] = (lane.changed_at, fresh[lane.endpoint_id])
-        known = [lane.endpoint_id for lane in lanes if not lane.is_orphaned]
-        return {id: self.endpoints[id][1] for id in known if id in self.endpoints}
+        if len(self.targets) > MOST_TARGETS:
+            self.targets.clear()
+        known = {lane.endpoint_id: lane.changed_at for lane in lanes if not lane.is_orphaned}
+        old = [id for id, changed_at in known.items() if self.targets.get(id, (None,))[0] != changed_at]
+        for id, endpoint in (Endpoint.objects.in_bulk(old) if old else {}).items():
+            self.targets[id] = (known[id], target_of(endpoint))
+        return {id: self.targets[id][1] for id in known if id in self.targets}
 
     def _low(self) -> int:
         return max(0, self.latest_bell - BELLS_LOOKED_BACK)

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from deliveries.documents import Stored
 from deliveries.limits import OpenLane, Parked
-from deliveries.models import Endpoint
 from deliveries.queue.rows import Claim, Look, Pick, SettlementRow
+from deliveries.targets import Target
 from deliveries.work import ClaimedJob
 from hookline.database import Row, rows
 
@@ -254,7 +254,7 @@ def take_jobs(
     rooms: Sequence[int],
     leases: Sequence[datetime],
     claim_id: UUID,
-    endpoints: Mapping[UUID, Endpoint],
+    targets: Mapping[UUID, Target],
 ) -> list[ClaimedJob]:
     """Claims up to `rooms[n]` due jobs of each lane, the longest due first."""
     values = {
@@ -264,17 +264,17 @@ def take_jobs(
         "leases": list(leases),
         "claim": claim_id,
     }
-    return [_claimed(row, claim_id, endpoints.get(row[3])) for row in rows(TAKE_JOBS, values)]
+    return [_claimed(row, claim_id, targets.get(row[3])) for row in rows(TAKE_JOBS, values)]
 
 
-def _claimed(row: Row, claim_id: UUID, endpoint: Endpoint | None) -> ClaimedJob:
+def _claimed(row: Row, claim_id: UUID, target: Target | None) -> ClaimedJob:
     job_id, tenant_id, event_id, endpoint_id, attempts, forgiven, losses, lease_until = row[:8]
     topic, *rest = row[8:14]
     transform, has_rules = row[14:]
     return ClaimedJob(
         job_id, claim_id, tenant_id, event_id, endpoint_id, attempts, forgiven, losses, lease_until,
         Stored(event_id, tenant_id, topic, *rest) if topic is not None else None,
-        endpoint if has_rules else None,
+        target if has_rules else None,
         transform,
     )  # fmt: skip
 

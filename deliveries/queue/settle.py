@@ -1,9 +1,10 @@
 """Ends claims: settles what was sent, releases what was not, rescues what was lost."""
 
-import json
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
+
+import msgspec
 
 from deliveries.models import Attempt, Endpoint, Job
 from deliveries.queue.rows import SettlementRow
@@ -90,7 +91,7 @@ def _tried(job: ClaimedJob, outcome: Outcome) -> tuple[Any, ...]:
         outcome.started_at,
         answer.duration_ms,
         answer.address,
-        json.dumps(answer.headers) if answer.headers else None,
+        msgspec.json.encode(answer.headers).decode() if answer.headers else None,
         answer.body or None,
     )
 
@@ -107,7 +108,7 @@ def _status(settlement: Settlement) -> str:
 def _disable(job: ClaimedJob, reason: str) -> None:
     """Turns the endpoint off, unless it is another URL by now. Not in the transaction of the
     settling, which holds lanes: whoever changes an endpoint locks that first and its lane after."""
-    assert job.endpoint
-    Endpoint.objects.filter(id=job.endpoint_id, url=job.endpoint.url, is_enabled=True).update(
+    assert job.target
+    Endpoint.objects.filter(id=job.endpoint_id, url=job.target.url, is_enabled=True).update(
         is_enabled=False, disabled_reason=reason, updated_at=now()
     )

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from deliveries.documents import Stored
 from deliveries.limits import OpenLane, Parked
-from deliveries.models import Endpoint
 from deliveries.queue.rows import Claim, Look, Pick, SettlementRow
+from deliveries.targets import Target
 from deliveries.work import ClaimedJob
 from hookline.database import Row, from_text, many, rows, to_text
 
@@ -207,7 +207,7 @@ def take_jobs(
     rooms: Sequence[int],
     leases: Sequence[datetime],
     claim_id: UUID,
-    endpoints: Mapping[UUID, Endpoint],
+    targets: Mapping[UUID, Target],
 ) -> list[ClaimedJob]:
     """Claims up to `rooms[n]` due jobs of each lane, the longest due first."""
     taken: list[ClaimedJob] = []
@@ -215,11 +215,11 @@ def take_jobs(
         due = {"tenant": lane.tenant_id, "endpoint": lane.endpoint_id.hex, "now": _now(), "room": room}
         found = rows(DUE_JOBS, due)
         many(TAKE_JOB, [{"claim": claim_id.hex, "lease": to_text(lease), "id": row[0]} for row in found])
-        taken += [_claimed(row, claim_id, lease, endpoints.get(lane.endpoint_id)) for row in found]
+        taken += [_claimed(row, claim_id, lease, targets.get(lane.endpoint_id)) for row in found]
     return taken
 
 
-def _claimed(row: Row, claim_id: UUID, lease: datetime, endpoint: Endpoint | None) -> ClaimedJob:
+def _claimed(row: Row, claim_id: UUID, lease: datetime, target: Target | None) -> ClaimedJob:
     job, tenant_id, event, endpoint_id, attempts, forgiven, losses = row[:7]
     topic, payload, extra, key, occurred_at, created_at = row[7:13]
     transform, has_rules = row[13:]
@@ -228,7 +228,7 @@ def _claimed(row: Row, claim_id: UUID, lease: datetime, endpoint: Endpoint | Non
     return ClaimedJob(
         UUID(job), claim_id, tenant_id, event_id, UUID(endpoint_id), attempts, forgiven, losses, lease,
         stored if topic is not None else None,
-        endpoint if has_rules else None,
+        target if has_rules else None,
         transform,
     )  # fmt: skip
 

@@ -3,6 +3,8 @@
 Tenants read the sentences, so that none holds an address that a host name led to.
 """
 
+from collections.abc import Sequence
+
 import pycurl
 
 from deliveries.work import Answer
@@ -57,7 +59,7 @@ def judge(
     message: str,
     refusal: str,
     status: int,
-    headers: bytes,
+    headers: Sequence[bytes],
     body: bytes,
     address: str,
     duration_ms: int,
@@ -85,6 +87,6 @@ def _clean(message: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in message[:LONGEST_MESSAGE])
 
 
-def _pairs(headers: bytes) -> tuple[tuple[str, str], ...]:
-    split = (line.partition(":") for line in headers.decode("latin-1").split("\n")[1:])
-    return tuple((name.strip(), value.strip()) for name, colon, value in split if colon)
+def _pairs(headers: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
+    split = [line.decode("latin-1").partition(":") for line in headers[1:]]
+    return tuple([(name.strip(), value.strip()) for name, colon, value in split if colon])

@@ -147,19 +147,20 @@ class Transfer:
         self.refusal = self.address = ""
         self.started = time.monotonic()
         self.curl.setopt(pycurl.URL, ascii_url(request.url))
-        self.curl.setopt(pycurl.HTTPHEADER, [_curl_header(line) for line in request.headers] + DROPPED)
+        self.curl.setopt(pycurl.HTTPHEADER, [*map(_curl_header, request.headers), *DROPPED])
         self.curl.setopt(pycurl.POSTFIELDS, request.body)
         self.curl.setopt(pycurl.TIMEOUT_MS, request.timeout_ms)
         self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, min(request.timeout_ms, CONNECT_MS))
 
     def answer(self, code: int, message: str) -> Answer:
         """What came of it, from libcurl's result code and what was received."""
+        headers = _final_headers(self.lines)
         return answers.judge(
             code=code,
             message=message,
             refusal=self.refusal,
-            status=self.curl.getinfo(pycurl.RESPONSE_CODE) if self._has_final_headers() else 0,
-            headers=b"".join(self.lines),
+            status=self.curl.getinfo(pycurl.RESPONSE_CODE) if headers else 0,
+            headers=headers,
             body=bytes(self.body[:BODY_CAP]),
             address=self.curl.getinfo(pycurl.PRIMARY_IP) or self.address,
             duration_ms=round((time.monotonic() - self.started) * 1000),
@@ -184,22 +185,11 @@ class Transfer:
             return pycurl.SOCKET_BAD
 
     def _take_header(self, line: bytes) -> int | None:
-        if self._has_final_headers():  # these are trailers
-            return None
-        if self._has_all_headers():  # so far they were those of a 100 Continue or its like
-            self.lines = []
         self.header_size += len(line)
         if self.header_size > HEADER_CAP:
-            self.lines = []
             return 0
         self.lines.append(line)
         return None
-
-    def _has_all_headers(self) -> bool:
-        return bool(self.lines) and self.lines[-1] in (b"\r\n", b"\n")
-
-    def _has_final_headers(self) -> bool:
-        return self._has_all_headers() and not self.lines[0].partition(b" ")[2].startswith(b"1")
 
     def _take_body(self, chunk: bytes) -> int | None:
         self.body += chunk
@@ -215,10 +205,27 @@ class Dialled(socket.socket):
 
 # Headers that libcurl would add of its own.
 DROPPED = [b"Expect:", b"Accept:"]
+LAST_LINES = (b"\r\n", b"\n")
 
 
-def _curl_header(line: str) -> bytes:
+def _final_headers(lines: list[bytes]) -> list[bytes]:
+    """The lines of the answer itself, without those of a 100 Continue or its like before it and of
+    trailers after it; none if they are not complete."""
+    start = 0
+    while lines[start:]:
+        end = next((n for n in range(start, len(lines)) if lines[n] in LAST_LINES), None)
+        if end is None:
+            return []
+        if not lines[start].partition(b" ")[2].startswith(b"1"):
+            return lines[start:end]
+        start = end + 1
+    return []
+
+
+def _curl_header(line: str) -> str | bytes:
     """libcurl takes `name:` for a wish to drop the header, and `name;` for an empty one."""
+    if line.isascii() and line[-1] not in ": \t":
+        return line
     bare = line.rstrip(" \t")
     is_empty = bare.find(":") == len(bare) - 1
     return f"{bare[:-1]};".encode() if is_empty else line.encode()

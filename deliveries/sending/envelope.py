@@ -1,14 +1,15 @@
 """The request that a receiver gets: its body in the endpoint's format, headers and signatures."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
 from deliveries import documents
 from deliveries.documents import Fields, Stored
-from deliveries.models import Endpoint
 from deliveries.models.endpoints import PayloadFormat
 from deliveries.rules import transforms
 from deliveries.sending import signatures
+from deliveries.sending.signatures import Key
 from deliveries.work import ClaimedJob, Request
 from hookline import __version__, jsontext
 from hookline.times import EPOCH, MILLISECOND, milliseconds
@@ -18,35 +19,35 @@ TRACE = ("traceparent", "tracestate")
 
 
 def seal(job: ClaimedJob, attempt_id: UUID, now: datetime) -> Request:
-    """The signed request of one attempt. The job must have its event and endpoint."""
-    assert job.event
-    assert job.endpoint
-    fields = documents.fields_of(job.event)
-    body = _body(job, attempt_id, transforms.apply(job.transform, fields))
-    headers = _headers(job.event, job, attempt_id, now) + _trace(fields)
-    headers += _signatures(job.endpoint, str(job.event_id), now, body)
-    headers += [f"{name}: {value}" for name, value in job.endpoint.headers.items()]
-    return Request(job.endpoint.url, headers, body, job.endpoint.timeout_ms)
+    """The signed request of one attempt. The job must have its event and target."""
+    event, target = job.event, job.target
+    assert event
+    assert target
+    attempt, event_id, sent = str(attempt_id), str(event.id), milliseconds(now)
+    fields = documents.fields_of(event)
+    body = _body(job, attempt, event_id, transforms.apply(job.transform, fields))
+    headers = _headers(event, job.attempt_n, event_id, attempt, sent)
+    if "_trace" in fields:
+        headers += _trace(fields)
+    if keys := target.keys_at(now):
+        headers += _signatures(keys, event_id, sent, body)
+    headers += target.headers
+    return Request(target.url, headers, body, target.timeout_ms)
 
 
-def _body(job: ClaimedJob, attempt_id: UUID, fields: Fields) -> bytes:
+def _body(job: ClaimedJob, attempt: str, event_id: str, fields: Fields) -> bytes:
     assert job.event
-    assert job.endpoint
-    match job.endpoint.payload_format:
+    assert job.target
+    match job.target.payload_format:
         case PayloadFormat.EVENT:
             return documents.encode(fields)
         case PayloadFormat.STANDARD:
             return documents.encode(_standard(job.event, fields))
-    return (
-        b'{"hookline_version":"1","job_id":"%b","event_id":"%b","attempt_id":"%b","attempt":%d,"event":%b}'
-        % (
-            str(job.id).encode(),
-            str(job.event_id).encode(),
-            str(attempt_id).encode(),
-            job.attempt_n,
-            documents.encode(fields),
-        )
+    start = (
+        f'{{"hookline_version":"1","job_id":"{job.id}","event_id":"{event_id}",'
+        f'"attempt_id":"{attempt}","attempt":{job.attempt_n},"event":'
     )
+    return b"%b%b}" % (start.encode(), documents.encode(fields))
 
 
 def _standard(event: Stored, fields: Fields) -> Fields:
@@ -65,38 +66,32 @@ def _iso(event: Stored) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def _headers(event: Stored, job: ClaimedJob, attempt_id: UUID, now: datetime) -> list[str]:
-    sent = milliseconds(now)
+def _headers(event: Stored, attempt_n: int, event_id: str, attempt: str, sent: int) -> list[str]:
     return [
         "content-type: application/json",
         f"user-agent: {USER_AGENT}",
-        f"x-hl-event-id: {event.id}",
-        f"x-hookline-event-id: {event.id}",
+        f"x-hl-event-id: {event_id}",
+        f"x-hookline-event-id: {event_id}",
         f"x-hl-topic: {_header_text(event.topic)}",
-        f"x-hl-delivery-id: {attempt_id}",
-        f"x-hookline-delivery-id: {attempt_id}",
+        f"x-hl-delivery-id: {attempt}",
+        f"x-hookline-delivery-id: {attempt}",
         f"x-hl-timestamp: {sent}",
         f"x-hookline-timestamp: {sent}",
-        f"x-hookline-attempt: {job.attempt_n}",
+        f"x-hookline-attempt: {attempt_n}",
     ]
 
 
-def _signatures(endpoint: Endpoint, event_id: str, now: datetime, body: bytes) -> list[str]:
-    if not (secrets := endpoint.secrets(now)):
-        return []
-    sent = milliseconds(now)
+def _signatures(keys: Sequence[Key], event_id: str, sent: int, body: bytes) -> list[str]:
     return [
-        f"x-hl-signature: {signatures.hookline(secrets[0], sent, body)}",
+        f"x-hl-signature: {signatures.hookline(keys[0], sent, body)}",
         f"webhook-id: {event_id}",
         f"webhook-timestamp: {sent // 1000}",
-        f"webhook-signature: {signatures.standard(secrets, event_id, sent // 1000, body)}",
+        f"webhook-signature: {signatures.standard(keys, event_id, sent // 1000, body)}",
     ]
 
 
 def _trace(fields: Fields) -> list[str]:
     """The trace context that came with the event, if it can stand in a header."""
-    if "_trace" not in fields:
-        return []
     trace = jsontext.parse(fields["_trace"])
     found = [(name, trace.get(name)) for name in TRACE] if isinstance(trace, dict) else []
     return [f"{name}: {_header_text(text)}" for name, text in found if isinstance(text, str) and text]
@@ -104,4 +99,6 @@ def _trace(fields: Fields) -> list[str]:
 
 def _header_text(text: str) -> str:
     """Text as a header value: what cannot stand there becomes a question mark."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else "?" for char in text)

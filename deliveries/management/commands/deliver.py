@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 
 from deliveries import pump
 from deliveries.sweep import Sweeper
+from hookline import start
 from hookline.lifecycle import stopping
 
 
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="end when nothing has been due for a second")
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        start.calm_collector()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *args: stopping.set())
         if once:

@@ -12,6 +12,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         start.raise_file_limit()
+        start.calm_collector()
         start.require_port()
         start.require_store()
         start.migrate()

@@ -12,6 +12,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         start.require_secrets()
         start.raise_file_limit()
+        start.calm_collector()
         installation.set_console_password()
         web.serve()
         lifecycle.leave()
