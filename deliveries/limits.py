@@ -7,7 +7,7 @@ written: `in_flight` and `tokens` are then the newest there are, for all workers
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -47,6 +47,10 @@ class OpenLane:
             return UNLIMITED
         ceiling = self.max_in_flight if self.ramp is None else min(self.ramp, self.max_in_flight)
         return ceiling - self.in_flight
+
+    def held_to(self, most: int) -> "OpenLane":
+        """The same lane, as if it were ramped down to `most` requests at a time."""
+        return replace(self, ramp=most if self.ramp is None else min(self.ramp, most))
 
     def tokens_at(self, now: datetime) -> float:
         """A bucket that holds one second's worth and fills at `rate_limit_rps` a second."""

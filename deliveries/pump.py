@@ -30,6 +30,7 @@ from deliveries.retries import decide
 from deliveries.sending import egress
 from deliveries.sending.client import Client
 from deliveries.sending.envelope import seal
+from deliveries.slots import PATIENT_SECONDS, Slots
 from deliveries.work import Answer, ClaimedJob, Dead, Outcome, Settlement
 from hookline import database
 from hookline.ids import uuid7
@@ -40,6 +41,10 @@ LOOK_SECONDS = 0.002
 LOOK_FAR_BACK_SECONDS = 1.0
 SETTLE_SECONDS = 0.005
 SETTLED_AT_ONCE = 500
+# While most slots are busy, those that fall free are gathered for so long: a claim of many jobs
+# costs little more than a claim of one.
+GATHER_SECONDS = 0.01
+COUNT_PATIENT_SECONDS = 0.05
 LINGER_SECONDS = 1.0
 DATABASE_PAUSE_SECONDS = 0.2
 # A job is given up when it was started this often after its first loss and never answered for.
@@ -86,10 +91,13 @@ class Pump:
         self.client = Client(egress.guard(), egress.authorities())
         self.claimer = Claimer()
         self.clock = Clock(database.now())
+        self.slots = Slots(settings.HL_DELIVERY_WORKERS, settings.SLOTS_EXTEND)
+        self.patient = 0
         self.unsettled: list[Settlement] = []
         self.unsettled_since = 0.0
         self.worked_at = time.monotonic()
         self.looked_at = self.looked_far_back_at = self.database_failed_at = 0.0
+        self.polled_at = self.counted_at = 0.0
         database.plan_every_time()
 
     def run(self, linger_seconds: float) -> None:
@@ -106,8 +114,9 @@ class Pump:
             with self._database_may_fail():
                 if self._is_time_to_settle():
                     self._settle()
-                if refill and self._free_slots() and self._has_passed(self.looked_at, LOOK_SECONDS):
+                if refill and self._is_time_to_refill():
                     self._refill()
+        self.polled_at = time.monotonic()
         for sent, answer in self.client.poll(self._patience()):
             self._conclude(sent, answer)
 
@@ -127,7 +136,8 @@ class Pump:
         if far_back:
             self.looked_far_back_at = self.looked_at
         self.clock.set(look.now)
-        for job in _charged(self.claimer.claim(self._free_slots(), look)):
+        few = self.slots.per_endpoint(self.patient)
+        for job in _charged(self.claimer.claim(self._free_slots(), look, few)):
             self._start(job)
 
     def _start(self, job: ClaimedJob) -> None:
@@ -180,12 +190,21 @@ class Pump:
         waited = self._has_passed(self.unsettled_since, SETTLE_SECONDS)
         return bool(self.unsettled) and (waited or len(self.unsettled) >= SETTLED_AT_ONCE)
 
+    def _is_time_to_refill(self) -> bool:
+        free = self._free_slots()
+        pause = LOOK_SECONDS if free * 2 > self.slots.prompt else GATHER_SECONDS
+        return free > 0 and self._has_passed(self.looked_at, pause)
+
     def _has_work_for(self, seconds: float) -> bool:
         is_busy = bool(self.client.in_flight or self.unsettled)
         return is_busy or not self._has_passed(self.worked_at, seconds)
 
     def _free_slots(self) -> int:
-        return int(settings.HL_DELIVERY_WORKERS) - self.client.in_flight
+        if self._has_passed(self.counted_at, COUNT_PATIENT_SECONDS):
+            # Not by the time it is now: what came while we were at something else is no longer awaited.
+            self.patient = self.client.count_before(self.polled_at - PATIENT_SECONDS)
+            self.counted_at = time.monotonic()
+        return self.slots.free(self.client.in_flight, min(self.patient, self.client.in_flight))
 
     def _patience(self) -> float:
         """How long the network may be waited for before there is something else to do."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from django.db import Error, connection
 
-from hookline.database import many, write
+from hookline.database import is_postgres, many, rows, write
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,11 @@ OTHER_TOPICS = "other"
 
 ADD = """
 INSERT INTO counters (name, labels, value) VALUES (%s, %s, %s)
+ON CONFLICT (name, labels) DO UPDATE SET value = counters.value + excluded.value
+"""
+ADD_ALL = """
+INSERT INTO counters (name, labels, value)
+SELECT * FROM unnest(%(names)b::text[], %(labels)b::text[], %(values)b::int8[])
 ON CONFLICT (name, labels) DO UPDATE SET value = counters.value + excluded.value
 """
 
@@ -81,11 +86,19 @@ def flush() -> None:
     if counted:
         try:
             with write(durable=False):
-                many(ADD, [(name, json.dumps(labels), value) for (name, labels), value in counted])
+                _add([(name, json.dumps(labels), value) for (name, labels), value in counted])
         except Error:
             with _lock:
                 _tally.update(dict(counted))
             raise
+
+
+def _add(lines: list[tuple[str, str, int]]) -> None:
+    if is_postgres():
+        names, labels, values = map(list, zip(*lines, strict=True))
+        rows(ADD_ALL, {"names": names, "labels": labels, "values": values})
+    else:
+        many(ADD, lines)
 
 
 def _start() -> None:

@@ -103,8 +103,10 @@ HL_UPLOADS_ENABLED = env.boolean("HL_UPLOADS_ENABLED", False, "Changes only the 
 # --- How it delivers ----------------------------------------------------------------------
 
 HL_DELIVERY_WORKERS = env.integer(
-    "HL_DELIVERY_WORKERS", 256, "Requests in flight per worker process.", least=1, most=10_000
-)
+    "HL_DELIVERY_WORKERS", 512, "Requests in flight per worker process. If unset, those that wait "
+    "long for their receiver do not count, up to sixteen times as many.", least=1, most=10_000
+)  # fmt: skip
+SLOTS_EXTEND = not env.is_given("HL_DELIVERY_WORKERS")
 HL_JOB_LEASE_SECS = env.integer(
     "HL_JOB_LEASE_SECS", 60, "How long a worker owns a job before another may take it.", least=1
 )

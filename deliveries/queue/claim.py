@@ -67,8 +67,9 @@ class Claimer:
         found: Look = statements().look(self._low())
         return found
 
-    def claim(self, most: int, look: Look) -> list[ClaimedJob]:
-        """Up to `most` jobs that may start at once. The rings take turns at being first."""
+    def claim(self, most: int, look: Look, per_endpoint: int | None = None) -> list[ClaimedJob]:
+        """Up to `most` jobs that may start at once, and no more than an endpoint's limits allow or
+        `per_endpoint` in flight. The rings take turns at being first."""
         if look.is_paused or not look.has_lanes or most < 1:
             return []
         self._wake(look)
@@ -77,7 +78,7 @@ class Claimer:
         for ring in self.rings:
             if len(jobs) < most and look.promises(ring.state):
                 try:
-                    jobs += self._claim_from(ring, most - len(jobs))
+                    jobs += self._claim_from(ring, most - len(jobs), per_endpoint)
                 except (OperationalError, InterfaceError):
                     if not jobs:  # else those that are ours already must start
                         raise
@@ -91,12 +92,13 @@ class Claimer:
             with write(durable=False):
                 statements().wake_lanes()
 
-    def _claim_from(self, ring: Ring, most: int) -> list[ClaimedJob]:
+    def _claim_from(self, ring: Ring, most: int, per_endpoint: int | None) -> list[ClaimedJob]:
         with write(durable=False):
             pick = ring.pick(most)
             if pick is None or not pick.lanes:
                 return []
-            lanes, rooms = pick.lanes, limits.share_out(pick.lanes, most, pick.now)
+            lanes = [lane.held_to(per_endpoint) for lane in pick.lanes] if per_endpoint else pick.lanes
+            rooms = limits.share_out(lanes, most, pick.now)
             jobs = self._take(lanes, rooms, pick.now)
             counts = Counter(job.endpoint_id for job in jobs)
             taken = [counts[lane.endpoint_id] for lane in lanes]

@@ -86,20 +86,23 @@ LEFT JOIN endpoints e ON e.id = lane.endpoint_id
 WHERE tenant.id IS NOT NULL ORDER BY tenant.n
 """
 
+# The lane is locked, so no other claim looks at these jobs. Whoever else changed one meanwhile,
+# the update sees that it is no longer pending.
 TAKE_JOBS = """
 WITH lane AS (
   SELECT * FROM unnest(%(tenants)b::text[], %(endpoints)b::uuid[], %(rooms)b::int[],
                        %(leases)b::timestamptz[]) AS v(tenant_id, endpoint_id, room, lease_until)),
 due AS MATERIALIZED (
-  SELECT job.id FROM lane CROSS JOIN LATERAL (
-    SELECT id FROM jobs
+  SELECT job.ctid FROM lane CROSS JOIN LATERAL (
+    SELECT ctid FROM jobs
     WHERE status = 'pending' AND tenant_id = lane.tenant_id AND endpoint_id = lane.endpoint_id
       AND next_attempt_at <= statement_timestamp()
-    ORDER BY next_attempt_at LIMIT lane.room FOR UPDATE SKIP LOCKED) job),
+    ORDER BY next_attempt_at LIMIT lane.room) job),
 taken AS (
   UPDATE jobs SET status = 'running', claim_id = %(claim)s, lease_until = lane.lease_until
   FROM lane
-  WHERE jobs.id = ANY (ARRAY(SELECT id FROM due)) AND jobs.endpoint_id = lane.endpoint_id
+  WHERE jobs.ctid = ANY (ARRAY(SELECT ctid FROM due)) AND jobs.status = 'pending'
+    AND jobs.endpoint_id = lane.endpoint_id
   RETURNING jobs.*)
 SELECT t.id, t.tenant_id, t.event_id, t.endpoint_id, t.attempt_count, t.forgiven_count, t.lost_count,
        t.lease_until, e.topic, e.payload, e.extra, e.idempotency_key, e.occurred_at, e.created_at,
@@ -158,17 +161,14 @@ WITH line AS MATERIALIZED (
     %(started_at)b::timestamptz[], %(duration_ms)b::int[], %(address)b::text[],
     %(response_headers)b::text[], %(response_body)b::bytea[])
   AS v({", ".join(SettlementRow._fields)})),
-owned AS MATERIALIZED (
-  SELECT line.* FROM jobs JOIN line ON line.job_id = jobs.id
-  WHERE jobs.status = 'running' AND jobs.claim_id = line.claim_id ORDER BY jobs.id FOR UPDATE OF jobs),
 ended AS (
-  UPDATE jobs SET status = owned.status, lost_count = 0, claim_id = NULL, lease_until = NULL,
-    attempt_count = attempt_count + (owned.attempt_id IS NOT NULL)::int,
-    next_attempt_at = coalesce(owned.due_at, next_attempt_at),
-    finished_at = CASE WHEN owned.status <> 'pending' THEN clock_timestamp() END
-  FROM owned WHERE jobs.id = owned.job_id
+  UPDATE jobs SET status = line.status, lost_count = 0, claim_id = NULL, lease_until = NULL,
+    attempt_count = attempt_count + (line.attempt_id IS NOT NULL)::int,
+    next_attempt_at = coalesce(line.due_at, next_attempt_at),
+    finished_at = CASE WHEN line.status <> 'pending' THEN clock_timestamp() END
+  FROM line WHERE jobs.id = line.job_id AND jobs.status = 'running' AND jobs.claim_id = line.claim_id
   RETURNING jobs.tenant_id, jobs.event_id, jobs.endpoint_id, jobs.attempt_count, jobs.next_attempt_at,
-    jobs.finished_at, owned.*, 0 AS unspent),
+    jobs.finished_at, line.*, 0 AS unspent),
 tried AS (
   INSERT INTO attempts (id, job_id, tenant_id, event_id, endpoint_id, attempt_n, status, http_status,
     error, error_detail, started_at, duration_ms, address, response_headers, response_body)

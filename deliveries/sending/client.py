@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -61,6 +62,10 @@ class Client:
     @property
     def in_flight(self) -> int:
         return len(self.busy)
+
+    def count_before(self, moment: float) -> int:
+        """How many of those in flight were started before this moment of monotonic time."""
+        return sum(1 for _ in takewhile(lambda transfer: transfer.started < moment, self.busy.values()))
 
     def start(self, key: Any, request: Request) -> None:
         transfer = self.idle.pop() if self.idle else Transfer(self.guard, self.options)
