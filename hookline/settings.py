@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import environ
+from csp.constants import NONE, SELF
 
 from deliveries.sending.guard import parse_allow
 from hookline import __version__
@@ -192,6 +193,24 @@ TEMPLATES = [
         },
     }
 ]
+
+# --- Pages --------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# A clean clone serves its files from where they lie; there is no step before the start.
+WHITENOISE_USE_FINDERS = True
+
+# Pages show what strangers sent: nothing inline runs, and nothing is fetched from another host.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
 
 # --- The store ----------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.prometheus),
-    path("openapi.yaml", reference.Document.as_view()),
+    path("openapi.yaml", reference.Document.as_view(), name="openapi"),
     path("docs", reference.Docs.as_view()),
     *console,
 ]

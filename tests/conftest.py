@@ -10,10 +10,11 @@ from django.db import connection
 from deliveries import depth, routing
 from hookline import counters
 from tenants.models import Tenant
+from tests.browser import browser, visit
 from tests.live import live
 from tests.receiver import Receiver
 
-__all__ = ["live"]  # pytest finds fixtures here
+__all__ = ["browser", "live", "visit"]  # pytest finds fixtures here
 
 # No test fails because the machine was busy.
 hypothesis.settings.register_profile("patient", deadline=None)

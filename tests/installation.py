@@ -10,7 +10,19 @@ from pathlib import Path
 
 from hookline.throwaway import Missing, postgres_programs, redis_program
 
-PROGRAMS = {"postgresql": postgres_programs, "redis-server": redis_program}
+
+def chromium_program() -> str:
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        raise Missing("Chromium is not installed.")
+    return found
+
+
+PROGRAMS = {
+    "chromium": chromium_program,
+    "postgresql": postgres_programs,
+    "redis-server": redis_program,
+}
 CLUSTER = Path("/etc/postgresql-common/createcluster.conf")
 POLICY = Path("/usr/sbin/policy-rc.d")
 NO_SERVICE = "#!/bin/sh\nexit 101\n"
@@ -29,7 +41,7 @@ def ensure(*packages: str) -> None:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         command = "sudo apt-get install " + " ".join(missing)
-        raise NotInstalled(f"The tests start servers that are not installed here. Run: {command}")
+        raise NotInstalled(f"The tests need programs that are not installed here. Run: {command}")
     _install(missing)
 
 

@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "HL_ADMIN_KEY": "the-admin-key-of-the-tests",
     "HL_CONSOLE_PASS": "the console password of the tests",
     "HL_EGRESS_ALLOW": "127.0.0.0/8,::1/128",
+    "HL_DEV_INBOX": "true",
 }
 
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from deliveries import inbox
 from deliveries.api import schema
+from deliveries.api.pages import limit_of
 from deliveries.models import InboxMessage
 from hookline.api import PublicResource, Resource
 from hookline.errors import NotFound
@@ -33,7 +34,8 @@ class InboxSwitch(Resource):
 @schema.inbox_messages
 class InboxMessages(InboxSwitch):
     def get(self, request: Request) -> Response:
-        items = [present(message) for message in _messages(request).order_by("id")]
+        newest = _messages(request).order_by("-id")[: limit_of(request.GET, inbox.KEPT, inbox.KEPT)]
+        items = [present(message) for message in reversed(newest)]
         return Response({"items": items, "count": len(items)})
 
 

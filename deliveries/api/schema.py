@@ -192,6 +192,9 @@ TOKEN = [
     parameter("token", str, "The inbox. A key cannot be given in the query here."),
     parameter("endpoint_id", str, "An older name of `token`."),
 ]
+NEWEST = parameter(
+    "limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "Only so many, the newest; all if not given."
+)
 MESSAGES = {200: shapes.InboxMessageList}
 
 inbox = extend_schema_view(
@@ -199,7 +202,7 @@ inbox = extend_schema_view(
         "list_inbox",
         "List what arrived, oldest first",
         MESSAGES,
-        query=TOKEN,
+        query=[*TOKEN, NEWEST],
         faults=[404],
         description=INBOX,
     ),
@@ -210,7 +213,7 @@ inbox_messages = extend_schema_view(
         "list_inbox_messages",
         "List what arrived, oldest first",
         MESSAGES,
-        query=TOKEN,
+        query=[*TOKEN, NEWEST],
         faults=[404],
         description=INBOX,
     )
