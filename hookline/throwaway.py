@@ -179,7 +179,7 @@ class Redis(Server):
 def start_postgres(*, is_durable: bool = True, **parameters: object) -> Postgres:
     """An empty database `hookline`. `parameters` are PostgreSQL's own, such as max_connections."""
     programs = postgres_programs()
-    path, port = _server_directory(), _free_port()
+    path, port = _server_directory(), free_port()
     settings = {
         "port": port,
         "listen_addresses": "127.0.0.1",
@@ -202,7 +202,7 @@ def start_postgres(*, is_durable: bool = True, **parameters: object) -> Postgres
 def start_redis(**parameters: object) -> Redis:
     """An empty Redis that writes nothing to disk. `parameters` are its own, such as maxmemory."""
     program = redis_program()
-    path, port = _server_directory(), _free_port()
+    path, port = _server_directory(), free_port()
     settings = {"port": port, "bind": "127.0.0.1", "dir": path, "save": "", "appendonly": "no"}
     options = [text for name, value in (settings | parameters).items() for text in (f"--{name}", str(value))]
     return Redis(path, port, [program, *options])
@@ -252,7 +252,7 @@ def _guard(path: Path, script: str, *arguments: str, **user: Any) -> subprocess.
     )  # fmt: skip
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Outside the range that the kernel takes clients' ports from: no client can sit on it while
     its server is away."""
     while True:

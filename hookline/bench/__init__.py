@@ -1,0 +1,10 @@
+"""The benchmark: HookLine under load on servers of its own, beside what a team would write otherwise.
+
+stage       the servers, the processes under test, what they use of the machine
+producer    publishes over HTTP, as fast as it is answered or at a steady rate
+receiver    takes deliveries, faster than they can be sent
+seed        fills the store with what a scenario starts from
+scenarios   what is measured
+naive       one Celery task for each delivery, one serializer for each event
+report      medians, the table, the JSON file
+"""

@@ -1,0 +1,35 @@
+"""The benchmark, at a very small size: that it runs to its end and says what it measured."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.live import ROOT
+
+pytestmark = pytest.mark.postgres
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "manage.py"), "bench", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=150)
+
+
+def test_it_measures_ours_beside_what_is_usual(tmp_path: Path, redis_server: object) -> None:
+    file = tmp_path / "figures.json"
+    ended = bench("deliver", "backlog", "--scale", "0.005", "--plays", "1", "--json", str(file))
+
+    assert ended.returncode == 0, ended.stderr
+    assert "deliver: From pending rows to recorded attempts" in ended.stdout
+    scenarios = json.loads(file.read_text())["scenarios"]
+    assert scenarios["deliver"]["medians"]["times_naive"] > 0
+    assert scenarios["backlog"]["medians"]["us_per_job_loaded"] > 0
+
+
+@pytest.mark.parametrize("arguments", [["--scale", "0"], ["--plays", "0"], ["--scale", "much"]])
+def test_a_wrong_size_is_refused(arguments: list[str]) -> None:
+    ended = bench("deliver", *arguments)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
