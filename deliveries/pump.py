@@ -10,6 +10,7 @@ only its own slots. Answers are settled in batches, and slots that fell free are
 """
 
 import logging
+import math
 import random
 import threading
 import time
@@ -208,7 +209,10 @@ class Pump:
 
     def _patience(self) -> float:
         """How long the network may be waited for before there is something else to do."""
-        return SETTLE_SECONDS if self.unsettled or not self._free_slots() else LOOK_SECONDS
+        until_settling = self.unsettled_since + SETTLE_SECONDS if self.unsettled else math.inf
+        until_looking = self.looked_at + LOOK_SECONDS if self._free_slots() else math.inf
+        patience = min(until_settling, until_looking) - time.monotonic()
+        return max(0.0, min(patience, SETTLE_SECONDS))
 
     @staticmethod
     def _has_passed(moment: float, seconds: float) -> bool:

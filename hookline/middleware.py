@@ -39,3 +39,16 @@ def tolerate_trailing_slash(handle: Handler) -> Handler:
         return handle(request)
 
     return middleware
+
+
+def tell_length(handle: Handler) -> Handler:
+    """Says how long an answer is, for clients that read simply. Django's own middleware would do it
+    too, and refuse clients that send no Host."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = handle(request)
+        if not response.streaming and "Content-Length" not in response:
+            response["Content-Length"] = str(len(response.content))
+        return response
+
+    return middleware

@@ -167,6 +167,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "hookline.middleware.tell_length",
     "hookline.middleware.read_what_is_still_sent",
     "hookline.middleware.tolerate_trailing_slash",
     "django.middleware.security.SecurityMiddleware",

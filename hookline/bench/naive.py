@@ -63,13 +63,13 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     class Meta:
         model = Event
         fields = ("id", "topic", "payload", "created_at")
+        read_only_fields = ("id", "created_at")
 
     def create(self, values: dict[str, Any]) -> Event:
         now = datetime.now(UTC)
         payload = json.dumps(values.pop("payload"))
-        return Event.objects.create(
-            **values, payload=payload, tenant_id=TENANT, occurred_at=now.timestamp() * 1000
-        )
+        times = {"occurred_at": int(now.timestamp() * 1000), "created_at": now}
+        return Event.objects.create(**values, **times, payload=payload, tenant_id=TENANT)
 
 
 class Events(APIView):
