@@ -181,7 +181,7 @@ class Operation(AutoSchema):
         return dict(sorted(bodies.items()))
 
     def _common_faults(self, bodies: Schema) -> list[int]:
-        faults = [400, 401, 503] if self._needs_key() else []
+        faults = [400, 401, 503] if self._needs_key() else [400]
         if self._scope():
             faults.append(403)
         if self._get_request_body():
