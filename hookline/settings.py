@@ -121,12 +121,14 @@ HL_RETRY_MAX_ATTEMPTS = env.integer(
 HL_EGRESS_ALLOW = env.value(
     "HL_EGRESS_ALLOW", "127.0.0.0/8,::1/128" if EMBEDDED else "",
     "Private networks that deliveries may reach: CIDRs, each with optional ports as in "
-    "`10.20.0.0/16:443:8443`.", parse_allow,
+    "`10.20.0.0/16:443:8443`. Empty with PostgreSQL.", parse_allow,
 )  # fmt: skip
 HL_CA_BUNDLE = env.value(
     "HL_CA_BUNDLE", "", "PEM file of authorities to trust besides certifi's.", parse_certificates
 )
-HL_DEV_INBOX = env.boolean("HL_DEV_INBOX", EMBEDDED, "Whether the development inbox is served.")
+HL_DEV_INBOX = env.boolean(
+    "HL_DEV_INBOX", EMBEDDED, "Whether the development inbox is served. Off with PostgreSQL."
+)
 HL_DEMO_INBOX = env.boolean(
     "HL_DEMO_INBOX", False, "Makes an inbox and a `#` subscription if the tenant has no endpoint."
 )

@@ -1,0 +1,107 @@
+"""A start of HookLine in the foreground, as from a terminal: it prints, and hears signals itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.live import ROOT, START_SECONDS, LiveServer
+
+SERVE = (sys.executable, "manage.py", "serve")
+BANNER = "is ready. Ctrl-C stops it."
+# What README and `serve` promise of a stop.
+STOP_SECONDS = 10.0
+GENERATED = dict.fromkeys(["HL_API_KEY", "HL_MASTER_KEY", "HL_SECRET_KEY", "HL_CONSOLE_PASS"], "")
+# Ends a process group as soon as we are gone, however that came.
+WATCH = 'read -r end; kill -s KILL -- "-$0"'
+
+
+class Serving(LiveServer):
+    def __init__(self, *command: str, **environment: str) -> None:
+        self.command = command or SERVE
+        super().__init__(**environment)
+
+    @property
+    def data(self) -> Path:
+        return Path(self.environment["HL_DATA_DIR"])
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text()
+
+    def start(self) -> None:
+        """Does not wait for anything."""
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT,
+                env=self.environment, start_new_session=True,
+            )  # fmt: skip
+        watch = ["sh", "-c", WATCH, str(self.process.pid)]
+        self.watch = subprocess.Popen(
+            watch, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+
+    def wait_for(self, text: str) -> str:
+        """All that it printed, once `text` is among it."""
+        self.wait_until(lambda: text in self.text)
+        return self.text
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not holds():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(self.text)
+            time.sleep(0.05)
+
+    def press_ctrl_c(self) -> int:
+        """As a terminal does it: to every process of the foreground. Returns the status."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(STOP_SECONDS)
+
+    def terminate(self) -> int:
+        self.process.terminate()
+        return self.process.wait(STOP_SECONDS)
+
+    def processes(self) -> dict[int, str]:
+        """The command line of everything that runs with this environment, by process id."""
+        found = {}
+        for place in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has just ended
+                if f"HL_DATA_DIR={self.data}\0".encode() in (place / "environ").read_bytes():
+                    found[int(place.name)] = (place / "cmdline").read_text().replace("\0", " ")
+        return found
+
+    def close(self) -> None:
+        for process in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.process.wait()
+        self.watch.communicate()
+        self.directory.close()
+
+
+def pasted(serving: Serving) -> str:
+    """The three lines of the banner, for a shell."""
+    lines = [line for line in serving.text.splitlines() if line.startswith("curl ")]
+    assert len(lines) == 3
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Serving]]:
+    """Starts as many as a test asks for, and ends them with it."""
+    started: list[Serving] = []
+
+    def start(*command: str, **environment: str) -> Serving:
+        started.append(Serving(*command, **environment))
+        return started[-1]
+
+    yield start
+    for serving in started:
+        serving.close()

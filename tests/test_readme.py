@@ -1,0 +1,115 @@
+"""What the README says is so, and what it tells people to type works."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from standardwebhooks import Webhook
+
+from hookline import throwaway
+from tests.serving import BANNER, GENERATED, Serving, pasted
+
+ROOT = Path(settings.BASE_DIR)
+README = (ROOT / "README.md").read_text()
+BLOCKS: list[str] = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+DATABASE = "postgres://user:password@localhost:5432/hookline"
+BROKER = "redis://localhost:6379/0"
+
+Serve = Callable[..., Serving]
+
+
+def block_of(text: str) -> str:
+    return next(block for block in BLOCKS if block.startswith(text))
+
+
+def typed(block: str, serving: Serving) -> str:
+    """What comes out when it is pasted into a shell beside the data of `serving`."""
+    text = block.replace("localhost:8080", f"localhost:{serving.port}")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HL_")}
+    return subprocess.check_output(["bash", "-ec", text], env=environment, cwd=serving.data.parent, text=True)
+
+
+def test_the_table_is_that_of_the_settings() -> None:
+    environment = {"PATH": os.defpath}
+    command = [sys.executable, "manage.py", "settings"]
+    table = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert table.stdout.count("\n| `HL_") > 30
+    assert table.stdout in README
+
+
+def test_no_other_variable_is_named() -> None:
+    table = set(re.findall(r"^\| `(HL_\w+)`", README, re.MULTILINE))
+
+    assert set(re.findall(r"\bHL_[A-Z_]+[A-Z]", README)) == table
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_what_it_links_to_is_there(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+def test_a_newcomer_starts_it_and_sees_the_signed_webhook(serve: Serve, tmp_path: Path) -> None:
+    embedded = {"HL_STORE_BACKEND": "", "HL_POSTGRES_URL": "", "HL_EGRESS_ALLOW": "", "HL_DEV_INBOX": ""}
+    serving = serve(
+        "bash", "-c", block_of("make run\n"), **GENERATED, **embedded, HL_DATA_DIR=str(tmp_path / "var")
+    )
+    serving.wait_for(BANNER)
+
+    lines = block_of("export HL_API_KEY") + block_of("# An endpoint")
+    arrived = typed(lines, serving)
+
+    [message] = json.loads(arrived[arrived.index('{"items"') :])["items"]
+    Webhook(re.findall('whsec_[^"]+', lines)[0]).verify(message["body"], message["headers"])
+    assert '"payload":{"order":42,"total":"19.90"}' in message["body"]
+    serving.press_ctrl_c()
+    assert serving.processes() == {}
+
+
+@pytest.mark.postgres
+def test_postgres_alone_starts_a_working_installation_in_one_process(serve: Serve) -> None:
+    serving = serve_over_postgres(serve, "HL_STORE_BACKEND=postgres HL_POSTGRES_URL")
+
+    assert "in this one process" in serving.wait_for(BANNER)
+    assert "to public addresses only" in serving.text
+    assert serving.api().post("/v1/events", {"topic": "order.paid"}).status == 201
+    assert serving.api().get("/v1/dev/inbox").status == 404
+
+
+@pytest.mark.postgres
+def test_the_demonstration_over_postgres_reaches_the_inbox(serve: Serve) -> None:
+    serving = serve_over_postgres(serve, "HL_DEV_INBOX=true HL_EGRESS_ALLOW")
+    serving.wait_for(BANNER)
+
+    arrived = subprocess.check_output(["bash", "-ec", pasted(serving)], text=True)
+
+    assert json.loads(arrived.splitlines()[-1])["count"] == 1
+
+
+@pytest.mark.postgres
+def test_postgres_and_redis_run_web_workers_and_beat(serve: Serve, redis_server: throwaway.Redis) -> None:
+    serving = serve_over_postgres(serve, "HL_STORE_BACKEND=postgres HL_POSTGRES_URL", redis_server.url)
+
+    told = serving.wait_for(BANNER)
+
+    assert "in 2 web and 2 worker processes, woken through redis://127.0.0.1" in told
+    assert {"web", "worker", "beat"} <= {
+        word for line in serving.processes().values() for word in line.split()
+    }
+    serving.press_ctrl_c()
+    assert serving.processes() == {}
+
+
+def serve_over_postgres(serve: Serve, start: str, broker: str = "") -> Serving:
+    """Types the README's line that begins so, for a database and a broker of the tests."""
+    [line] = [block for block in BLOCKS if block.startswith(start) and (BROKER in block) == bool(broker)]
+    assert DATABASE in line
+    unset = {"HL_STORE_BACKEND": "", "HL_EGRESS_ALLOW": "", "HL_DEV_INBOX": ""}
+    text = line.replace(DATABASE, '"$DATABASE"').replace(BROKER, broker)
+    return serve("bash", "-c", "DATABASE=$HL_POSTGRES_URL; " + text, **GENERATED, **unset)
