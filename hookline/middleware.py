@@ -47,7 +47,7 @@ def tell_length(handle: Handler) -> Handler:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = handle(request)
-        if not response.streaming and "Content-Length" not in response:
+        if response.status_code != 204 and not response.streaming and "Content-Length" not in response:
             response["Content-Length"] = str(len(response.content))
         return response
 
