@@ -15,6 +15,7 @@ from deliveries.models import IdempotencyKey
 from deliveries.queue.enqueue import NewJob, enqueue
 from deliveries.routing import Routes
 from deliveries.rules.values import Document
+from hookline import failpoints
 from hookline.database import is_postgres, rows, to_text, write
 from hookline.ids import uuid7
 from hookline.times import milliseconds
@@ -46,7 +47,9 @@ def publish(tenant_id: str, routes: Routes, drafts: Sequence[Draft]) -> list[Acc
         results = [_result(event, owners, routes) for event in events]
         accepted = [result for result in results if isinstance(result, Accepted)]
         jobs = [job for result in accepted for job in result.jobs]
+        failpoints.reach("publish_before_commit")
         enqueue(tenant_id, [result.event for result in accepted], jobs)
+    failpoints.reach("publish_after_commit")
     return results
 
 

@@ -33,7 +33,7 @@ from deliveries.sending.client import Client
 from deliveries.sending.envelope import seal
 from deliveries.slots import PATIENT_SECONDS, Slots
 from deliveries.work import Answer, ClaimedJob, Dead, Outcome, Settlement
-from hookline import database
+from hookline import database, failpoints
 from hookline.ids import uuid7
 
 logger = logging.getLogger(__name__)
@@ -120,6 +120,7 @@ class Pump:
         self.polled_at = time.monotonic()
         for sent, answer in self.client.poll(self._patience()):
             self._conclude(sent, answer)
+        failpoints.reach("after_send")
 
     def _drain(self) -> None:
         """Lets open requests end, for HL_DRAIN_SECS; then drops them and gives their jobs back."""
@@ -148,6 +149,7 @@ class Pump:
         elif job.lost_count > MOST_LOSSES:
             self._finish(Settlement(job, None, Dead(retries.LEASE_LOST)))
         else:
+            failpoints.reach("before_send")
             self._send(Sent(job, uuid7(), self.clock.now()))
 
     def _send(self, sent: Sent) -> None:
@@ -171,7 +173,9 @@ class Pump:
     def _settle(self) -> None:
         """What could not be settled stays, to be tried again: the fence makes that harmless."""
         while batch := self.unsettled[:SETTLED_AT_ONCE]:
+            failpoints.reach("before_settle")
             late = settle(batch)
+            failpoints.reach("after_settle")
             del self.unsettled[: len(batch)]
             for settlement in late:
                 logger.warning("Job %s had lost its lease; its answer was dropped", settlement.job.id)

@@ -6,7 +6,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from deliveries.sending.guard import parse_allow
-from hookline import __version__
+from hookline import __version__, failpoints
 from hookline.environment import choice, parse_certificates, parse_schedule, refuse, url, warn
 from hookline.environment import environment as env
 from hookline.keyring import parse_keys
@@ -136,6 +136,17 @@ HL_LOG_LEVEL = env.value(
     "HL_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.",
     choice("DEBUG", "INFO", "WARNING", "ERROR"),
 )  # fmt: skip
+
+# --- For tests of what is thrown away afterwards ------------------------------------------
+
+HL_THROWAWAY = env.boolean(
+    "HL_THROWAWAY", False, "Says that this is a test's installation, never a real one."
+)
+HL_FAILPOINTS = env.value(
+    "HL_FAILPOINTS", "", "Where `make chaos` ends processes; refused without HL_THROWAWAY.", failpoints.parse
+)
+if HL_FAILPOINTS and not HL_THROWAWAY:
+    env.problems.append("HL_FAILPOINTS: it kills processes; unset it, as this is no throw-away installation.")
 
 env.complete()
 

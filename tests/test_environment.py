@@ -41,6 +41,8 @@ WRONG = {
     "HL_DEV_INBOX": "y",
     "HL_DEMO_INBOX": "n",
     "HL_LOG_LEVEL": "LOUD",
+    "HL_THROWAWAY": "perhaps",
+    "HL_FAILPOINTS": "everywhere=kill:0",
 }
 
 

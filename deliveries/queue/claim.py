@@ -15,6 +15,7 @@ from deliveries.queue.rows import Look, Pick
 from deliveries.queue.statements import statements
 from deliveries.targets import Target, target_of
 from deliveries.work import ClaimedJob
+from hookline import failpoints
 from hookline.database import write
 
 # Time to record an answer, beyond the time an endpoint may take to give it.
@@ -107,6 +108,8 @@ class Claimer:
                 for lane, room, count in zip(lanes, rooms, taken, strict=True)
             ]
             statements().park_lanes(lanes, parked, taken, pick.now)
+            failpoints.reach("claim_before_commit")
+        failpoints.reach("claim_after_commit")
         ring.learn(most, len(lanes), len(jobs))
         return jobs
 

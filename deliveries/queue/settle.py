@@ -10,6 +10,7 @@ from deliveries.models import Attempt, Endpoint, Job
 from deliveries.queue.rows import SettlementRow
 from deliveries.queue.statements import statements
 from deliveries.work import ClaimedJob, Dead, Outcome, RetryAt, Settlement
+from hookline import failpoints
 from hookline.database import now, write
 from hookline.ids import uuid7
 
@@ -26,6 +27,7 @@ def settle(settlements: Sequence[Settlement]) -> list[Settlement]:
         return []
     with write():
         held = statements().settle([_line(settlement) for settlement in settlements])
+        failpoints.reach("settle_before_commit")
     late = []
     for settlement in settlements:
         if (settlement.job.id, settlement.job.claim_id) not in held:
@@ -45,7 +47,9 @@ def release(jobs: Sequence[ClaimedJob]) -> None:
 def rescue() -> int:
     """Takes back the jobs whose lease ended, for any worker to claim. Returns how many."""
     with write():
-        return int(statements().rescue([uuid7() for _ in range(RESCUED_AT_ONCE)], LOST))
+        rescued = int(statements().rescue([uuid7() for _ in range(RESCUED_AT_ONCE)], LOST))
+        failpoints.reach("sweep")
+    return rescued
 
 
 def charge(jobs: Iterable[ClaimedJob]) -> list[ClaimedJob]:
