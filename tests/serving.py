@@ -23,8 +23,10 @@ WATCH = 'read -r end; kill -s KILL -- "-$0"'
 
 
 class Serving(LiveServer):
-    def __init__(self, *command: str, **environment: str) -> None:
-        self.command = command or SERVE
+    """Runs `serve`, or another command, from the repository or from `place`."""
+
+    def __init__(self, *command: str, place: Path = ROOT, **environment: str) -> None:
+        self.command, self.place = command or SERVE, place
         super().__init__(**environment)
 
     @property
@@ -39,7 +41,7 @@ class Serving(LiveServer):
         """Does not wait for anything."""
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT,
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.place,
                 env=self.environment, start_new_session=True,
             )  # fmt: skip
         watch = ["sh", "-c", WATCH, str(self.process.pid)]
@@ -98,8 +100,8 @@ def serve() -> Iterator[Callable[..., Serving]]:
     """Starts as many as a test asks for, and ends them with it."""
     started: list[Serving] = []
 
-    def start(*command: str, **environment: str) -> Serving:
-        started.append(Serving(*command, **environment))
+    def start(*command: str, place: Path = ROOT, **environment: str) -> Serving:
+        started.append(Serving(*command, place=place, **environment))
         return started[-1]
 
     yield start
