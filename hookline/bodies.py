@@ -54,6 +54,9 @@ class Body:
     def readline(self, size: int | None = -1, /) -> bytes:
         return self._received(self.input.readline, self._limited(size))
 
+    def close(self) -> None:
+        """Django closes what it has read a form from. The connection goes on."""
+
     def _limited(self, size: int | None) -> int:
         return self.left if size is None or size < 0 else min(size, self.left)
 

@@ -2,16 +2,20 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from tests.live import ROOT, START_SECONDS, LiveServer
+from tests.receiver import Receiver
 
 SERVE = (sys.executable, "manage.py", "serve")
 BANNER = "is ready. Ctrl-C stops it."
@@ -27,6 +31,7 @@ class Serving(LiveServer):
 
     def __init__(self, *command: str, place: Path = ROOT, **environment: str) -> None:
         self.command, self.place = command or SERVE, place
+        self.watch: subprocess.Popen[bytes] | None = None
         super().__init__(**environment)
 
     @property
@@ -39,6 +44,7 @@ class Serving(LiveServer):
 
     def start(self) -> None:
         """Does not wait for anything."""
+        self._stop_watching()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.place,
@@ -70,6 +76,9 @@ class Serving(LiveServer):
         self.process.terminate()
         return self.process.wait(STOP_SECONDS)
 
+    def end(self, number: int) -> int:
+        return self.press_ctrl_c() if number == signal.SIGINT else self.terminate()
+
     def processes(self) -> dict[int, str]:
         """The command line of everything that runs with this environment, by process id."""
         found = {}
@@ -84,8 +93,12 @@ class Serving(LiveServer):
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         self.process.wait()
-        self.watch.communicate()
+        self._stop_watching()
         self.directory.close()
+
+    def _stop_watching(self) -> None:
+        if self.watch:
+            self.watch.communicate()
 
 
 def pasted(serving: Serving) -> str:
@@ -93,6 +106,23 @@ def pasted(serving: Serving) -> str:
     lines = [line for line in serving.text.splitlines() if line.startswith("curl ")]
     assert len(lines) == 3
     return "\n".join(lines)
+
+
+def send_to(receiver: Receiver, serving: Serving) -> None:
+    """Publishes an event for which there is one subscription, of the receiver's."""
+    api = serving.api()
+    endpoint = api.post("/v1/endpoints", {"url": receiver.url()}).json["id"]
+    assert api.post("/v1/subscriptions", {"endpoint_id": endpoint, "topic_pattern": "#"}).status == 201
+    assert api.post("/v1/events", {"topic": "order.paid"}).status == 201
+
+
+def one_job(serving: Serving) -> tuple[Any, ...]:
+    """Status, claim, lease and number of attempts of the only job in its store."""
+    url = serving.environment.get("HL_POSTGRES_URL")
+    store: Any = psycopg.connect(url) if url else sqlite3.connect(serving.data / "hookline.sqlite3")
+    with closing(store):
+        [job] = store.execute("SELECT status, claim_id, lease_until, attempt_count FROM jobs").fetchall()
+    return tuple(job)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from django.conf import settings
 from hookline import throwaway
 from hookline.environment import environment
 from tests.receiver import Receiver
-from tests.serving import Serving
+from tests.serving import Serving, send_to
 
 Serve = Callable[..., Serving]
 
@@ -143,7 +143,7 @@ def test_each_process_runs_alone_from_what_the_image_holds(
         web = serve(*command_of("web"), place=image, **given)
         web.wait_until(web._answers)
         assert healthcheck(web) == 0
-        publish(web, receiver)
+        send_to(receiver, web)
         worker = serve(*command_of("worker"), place=image, **given)
         worker.wait_until(lambda: len(receiver.received) == 1)
         worker.wait_until(lambda: queue.llen(QUEUE) == 0)
@@ -152,13 +152,6 @@ def test_each_process_runs_alone_from_what_the_image_holds(
             assert process.terminate() == 0, process.text
             assert process.processes() == {}
         assert healthcheck(web) != 0
-
-
-def publish(web: Serving, receiver: Receiver) -> None:
-    api = web.api()
-    endpoint = api.post("/v1/endpoints", {"url": receiver.url()}).json["id"]
-    assert api.post("/v1/subscriptions", {"endpoint_id": endpoint, "topic_pattern": "#"}).status == 201
-    assert api.post("/v1/events", {"topic": "order.paid"}).status == 201
 
 
 def healthcheck(web: Serving) -> int:
