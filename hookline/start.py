@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import Error, connection
 
+from hookline import schema
 from hookline.environment import refuse
 
 # RETURNING came with 3.35.
@@ -64,10 +65,18 @@ def require_store() -> None:
 
 def migrate() -> None:
     try:
+        schema.choose_schema()
         call_command("migrate", verbosity=0, interactive=False)
     except Error as fault:
         place = settings.HL_DATA_DIR if settings.EMBEDDED else "HL_POSTGRES_URL"
-        refuse(f"The store ({place}) could not be prepared: {_in_one_line(fault)}")
+        refuse(f"The store ({place}) could not be prepared: {_in_one_line(fault)}{_remedy(fault)}")
+
+
+def _remedy(fault: Exception) -> str:
+    if not isinstance(fault.__cause__, psycopg.errors.InsufficientPrivilege):
+        return ""
+    right = "GRANT CREATE ON DATABASE <database> TO <user>;"
+    return f". Let its user create tables, as its owner: {right} or load hookline/sql/001_initial.sql as the owner."
 
 
 def calm_collector() -> None:

@@ -95,7 +95,9 @@ class LiveServer:
             "HL_PORT": str(self.port),
             "HL_STORE_BACKEND": settings.HL_STORE_BACKEND,
         }
-        return places if settings.EMBEDDED else places | {"HL_POSTGRES_URL": _new_database(self.port)}
+        return (
+            places if settings.EMBEDDED else places | {"HL_POSTGRES_URL": new_database(f"live_{self.port}")}
+        )
 
     def _answers(self) -> bool:
         try:
@@ -135,12 +137,12 @@ def live() -> Iterator[LiveServer]:
     server.close()
 
 
-def _new_database(number: int) -> str:
+def new_database(name: str) -> str:
     """The URL of an empty database beside that of the tests."""
     place = urlsplit(settings.HL_POSTGRES_URL)
     with psycopg.connect(settings.HL_POSTGRES_URL, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE live_{number}")
-    return place._replace(path=f"/live_{number}").geturl()
+        connection.execute(f"CREATE DATABASE {name}")
+    return place._replace(path=f"/{name}").geturl()
 
 
 def _free_port() -> int:

@@ -68,6 +68,14 @@ class Receiver:
         with self._lock:
             return [request for request in self.received if request.path == path]
 
+    def wait_for(self, path: str, count: int, seconds: float = 30.0) -> list[Received]:
+        """So many requests for `path`, once they have come."""
+        deadline = time.monotonic() + seconds
+        while len(found := self.at(path)) < count:
+            assert time.monotonic() < deadline, f"{len(found)} of {count} requests came for {path}"
+            time.sleep(0.01)
+        return found
+
     def take(self, request: Received) -> Reply:
         with self._lock:
             self.received.append(request)
