@@ -75,8 +75,10 @@ def migrate() -> None:
 def _remedy(fault: Exception) -> str:
     if not isinstance(fault.__cause__, psycopg.errors.InsufficientPrivilege):
         return ""
-    right = "GRANT CREATE ON DATABASE <database> TO <user>;"
-    return f". Let its user create tables, as its owner: {right} or load hookline/sql/001_initial.sql as the owner."
+    return (
+        ". Let its user create tables (GRANT CREATE ON DATABASE … TO …), or load "
+        "hookline/sql/001_initial.sql as a user who may."
+    )
 
 
 def calm_collector() -> None:
