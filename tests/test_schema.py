@@ -93,7 +93,7 @@ def test_who_may_create_nowhere_is_told_so(server: throwaway.Postgres) -> None:
     with psycopg.connect(server.superuser_url, autocommit=True) as connection:
         connection.execute("CREATE ROLE nobody_special LOGIN")
     given = {"HL_POSTGRES_URL": as_user(server.url, "nobody_special"), "HL_PORT": str(throwaway.free_port())}
-    command = [sys.executable, ROOT / "manage.py", "serve"]
+    command = [sys.executable, str(ROOT / "manage.py"), "serve"]
     ended = subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "permission denied" in ended.stderr
