@@ -1,0 +1,139 @@
+"""The console's lists and pages: they show rows, press the same verbs as the API, and run nothing."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from deliveries.models import Attempt, DeadLetter, Endpoint, Event, Job
+from hookline.console import MOST_COUNTED, BoundedPaginator
+from tenants.models import ApiKey, AuditEntry, Tenant
+from tests.factories import publish
+from tests.queueing import bury, make_target, take
+
+pytestmark = pytest.mark.django_db
+
+MARKUP = '<script>alert("1")</script>'
+EVENT = {"topic": MARKUP, "payload": {"text": MARKUP}}
+
+
+@pytest.fixture
+def operator() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    return client
+
+
+@pytest.fixture
+def letter(acme: Tenant) -> DeadLetter:
+    """Of a job that failed once, with markup wherever a stranger can put some."""
+    Endpoint.objects.filter(id=make_target(acme, name=MARKUP).id).update(description=MARKUP)
+    publish(acme, EVENT)
+    bury(take())
+    Attempt.objects.update(response_body=MARKUP.encode(), error_detail=MARKUP, response_headers="[]")
+    return DeadLetter.objects.get()
+
+
+def url(model: type, page: str, *args: object) -> str:
+    return reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_{page}", args=args)  # type: ignore[attr-defined]
+
+
+REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
+
+
+@pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model._meta.label)
+def test_every_list_and_every_page_of_it_opens(operator: Client, letter: DeadLetter, model: type) -> None:
+    rows = list(model._default_manager.all())  # type: ignore[attr-defined]
+    listed = operator.get(url(model, "changelist"))
+    assert listed.status_code == 200
+    for row in rows:
+        page = operator.get(url(model, "change", row.pk))
+        assert page.status_code == 200
+        assert MARKUP not in listed.text + page.text
+
+
+def test_what_a_stranger_wrote_is_shown_as_text(operator: Client, letter: DeadLetter) -> None:
+    escaped = "&lt;script&gt;alert"
+    attempt = Attempt.objects.get()
+    for model, id in ((Event, letter.event_id), (Job, letter.job_id), (Attempt, attempt.id)):
+        assert escaped in operator.get(url(model, "change", id)).text
+
+
+def test_no_secret_is_on_any_page(operator: Client, acme: Tenant) -> None:
+    endpoint = make_target(acme)
+    endpoint.secret, endpoint.headers = "a very secret secret", {"authorization": "Bearer of-the-receiver"}
+    endpoint.save()
+    page = operator.get(url(Endpoint, "change", endpoint.id)).text
+    assert "secret secret" not in page
+    assert "of-the-receiver" not in page
+    assert bytes(endpoint.secret_box or b"").hex() not in page
+
+
+@pytest.mark.parametrize("page", ["add", "delete"])
+def test_nothing_is_edited_by_hand(operator: Client, letter: DeadLetter, page: str) -> None:
+    arguments = [letter.job_id] if page == "delete" else []
+    assert operator.get(url(Job, page, *arguments)).status_code == 403
+    assert operator.post(url(Job, "change", letter.job_id), {"status": "pending"}).status_code == 403
+    assert Job.objects.get().status == "dead"
+
+
+def press(client: Client, model: type, action: str, *ids: object) -> int:
+    chosen = {"action": action, "_selected_action": [str(id) for id in ids]}
+    return client.post(url(model, "changelist"), chosen).status_code
+
+
+def test_a_dead_letter_is_sent_again_and_the_log_says_by_whom(operator: Client, letter: DeadLetter) -> None:
+    assert press(operator, DeadLetter, "requeue", letter.job_id) == 302
+    assert Job.objects.get().status == "pending"
+    entry = AuditEntry.objects.get(action="dlq.requeued")
+    assert (entry.actor, entry.tenant_id) == ("operator ada", "acme")
+
+
+def test_an_endpoint_is_disabled_and_enabled(operator: Client, acme: Tenant) -> None:
+    endpoint = make_target(acme)
+    for action, is_enabled in (("disable", False), ("enable", True)):
+        assert press(operator, Endpoint, action, endpoint.id) == 302
+        endpoint.refresh_from_db()
+        assert endpoint.is_enabled == is_enabled
+
+
+def test_a_key_is_revoked(operator: Client, acme: Tenant) -> None:
+    key = ApiKey.objects.create(tenant=acme, prefix="hl_live_x", digest=b"0" * 32, created_by="test")
+    assert press(operator, ApiKey, "revoke", key.id) == 302
+    key.refresh_from_db()
+    assert key.revoked_at
+
+
+def test_who_may_only_look_finds_no_buttons(letter: DeadLetter) -> None:
+    viewer = User.objects.create_user("bob", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client = Client()
+    client.force_login(viewer)
+    assert client.get(url(DeadLetter, "changelist")).status_code == 200
+    press(client, DeadLetter, "requeue", letter.job_id)
+    assert Job.objects.get().status == "dead"
+
+
+def test_the_console_is_only_for_people_who_logged_in(letter: DeadLetter) -> None:
+    answer = Client().get(url(Job, "changelist"))
+    assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/console/login/")
+
+
+def test_a_list_asks_the_same_few_questions_however_long_it_is(
+    operator: Client, acme: Tenant, django_assert_max_num_queries: object
+) -> None:
+    make_target(acme)
+    for _ in range(30):
+        publish(acme, EVENT)
+    for model in (Event, Job, Attempt, DeadLetter, Endpoint):
+        with django_assert_max_num_queries(7):  # type: ignore[operator]
+            assert operator.get(url(model, "changelist")).status_code == 200
+
+
+def test_a_list_counts_no_further_than_people_turn_pages(acme: Tenant) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert BoundedPaginator(Event.objects.order_by("-pk"), 50).count == 0
+    assert f"LIMIT {MOST_COUNTED}" in asked.captured_queries[0]["sql"]
