@@ -1,10 +1,11 @@
 """Counts what the pump did."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from deliveries.limits import LIMITED, OpenLane, Parked
 from deliveries.work import Dead, RetryAt, Settlement
-from hookline.counters import DEAD_LETTERS, DELIVERIES, count, count_latencies
+from hookline.counters import DEAD_LETTERS, DELIVERIES, RATE_LIMITED, count, count_latencies
 
 
 def count_settled(settlements: Iterable[Settlement]) -> None:
@@ -26,3 +27,10 @@ def count_settled(settlements: Iterable[Settlement]) -> None:
         count(name, *named, by=number)
     for endpoint, durations in latencies.items():
         count_latencies(endpoint, durations)
+
+
+def count_limited(lanes: Sequence[OpenLane], parked: Sequence[Parked]) -> None:
+    """Lanes that have used up their rate, so that whatever else is due waits."""
+    for lane, after in zip(lanes, parked, strict=True):
+        if after.state == LIMITED:
+            count(RATE_LIMITED, str(lane.endpoint_id))

@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, connection, models, tran
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import Format
 from psycopg.types.string import TextBinaryLoader, TextLoader
+from psycopg_pool import PoolTimeout
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -75,8 +76,8 @@ def retried(read: Callable[[], T]) -> T:
     a restart of the database every connection in the pool is dead, and nothing tells so but use."""
     try:
         return read()
-    except (OperationalError, InterfaceError):
-        if connection.in_atomic_block:
+    except (OperationalError, InterfaceError) as fault:
+        if connection.in_atomic_block or isinstance(fault.__cause__, PoolTimeout):
             raise
         connection.close()
         return read()

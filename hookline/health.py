@@ -1,14 +1,20 @@
 """What machines ask about the installation: is it up, can it work, how is it doing."""
 
 import logging
+from typing import Any
 
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
+from psycopg_pool import ConnectionPool
 
 from hookline import metrics
+from hookline.database import is_postgres, retried, rows
 
 logger = logging.getLogger(__name__)
+
+PROBE_SECONDS = 1.0
+HAS_TABLES = "SELECT 1 FROM switches LIMIT 1"
 
 
 @csrf_exempt
@@ -22,8 +28,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Whether requests can be served: the store answers and has its tables."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM switches LIMIT 1")
+        retried(_ask_store)
     except Error as fault:
         return _unavailable(fault)
     return JsonResponse({"status": "ready"})
@@ -36,6 +41,16 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     except Error as fault:
         return _unavailable(fault)
     return HttpResponse(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _ask_store() -> None:
+    """Whoever probes does not wait as long as a request may for a connection."""
+    if not is_postgres():
+        rows(HAS_TABLES)
+        return
+    pool: ConnectionPool[Any] = connection.pool  # type: ignore[attr-defined]
+    with connection.wrap_database_errors, pool.connection(PROBE_SECONDS) as pooled:
+        pooled.execute(HAS_TABLES)
 
 
 def _unavailable(fault: Error) -> HttpResponse:

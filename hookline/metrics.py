@@ -26,7 +26,10 @@ COUNTERS = {
         ["tenant", "endpoint", "status"],
     ),
     counters.DEAD_LETTERS: ("Jobs given up.", ["tenant", "endpoint"]),
-    counters.RATE_LIMITED: ("Times that an endpoint's work had to wait for its rate limit.", ["endpoint"]),
+    counters.RATE_LIMITED: (
+        "Times that an endpoint used up its rate, so that other work had to wait.",
+        ["endpoint"],
+    ),
     counters.STORE_OPS: ("Failed operations of the store.", ["op", "status"]),
     counters.OVERLOAD_DROPS: ("Publishes refused.", ["tenant", "reason"]),
     counters.STREAM_EVENTS: ("Messages sent to open streams.", ["tenant", "topic"]),

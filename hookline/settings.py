@@ -250,7 +250,15 @@ def postgres() -> dict[str, object]:
         parsed = parse_postgres_url(HL_POSTGRES_URL)
     except ValueError as fault:
         refuse(f"HL_POSTGRES_URL: {fault}")
-    pool = {"min_size": 0, "max_size": HL_STORE_POOL_SIZE, "timeout": 10, "max_idle": 300}
+    # A pool that fails to connect waits twice as long each time, up to `reconnect_timeout`, and so
+    # long nobody else may try: after an outage of minutes it would be away for minutes more.
+    pool = {
+        "min_size": 0,
+        "max_size": HL_STORE_POOL_SIZE,
+        "timeout": 5,
+        "max_idle": 300,
+        "reconnect_timeout": 1,
+    }
     return parsed | {
         "CONN_MAX_AGE": 0,
         # PgBouncer gives each transaction another connection, so nothing may outlive one.

@@ -14,6 +14,7 @@ from deliveries.models import Endpoint
 from deliveries.queue.rows import Look, Pick
 from deliveries.queue.statements import statements
 from deliveries.targets import Target, target_of
+from deliveries.telemetry import count_limited
 from deliveries.work import ClaimedJob
 from hookline import failpoints
 from hookline.database import write
@@ -110,6 +111,7 @@ class Claimer:
             statements().park_lanes(lanes, parked, taken, pick.now)
             failpoints.reach("claim_before_commit")
         failpoints.reach("claim_after_commit")
+        count_limited(lanes, parked)
         ring.learn(most, len(lanes), len(jobs))
         return jobs
 
