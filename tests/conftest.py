@@ -26,8 +26,9 @@ counters.FLUSH_SECONDS = 1e6
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out, where the store is SQLite, what only PostgreSQL has or can do."""
-    foreign = [item for item in items if settings.EMBEDDED and item.get_closest_marker("postgres")]
+    """Leaves out what is about the other store, or about neither and tried there."""
+    other = "postgres" if settings.EMBEDDED else "embedded"
+    foreign = [item for item in items if item.get_closest_marker(other)]
     config.hook.pytest_deselected(items=foreign)
     items[:] = [item for item in items if item not in foreign]
 

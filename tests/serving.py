@@ -113,7 +113,11 @@ def send_to(receiver: Receiver, serving: Serving) -> None:
     api = serving.api()
     endpoint = api.post("/v1/endpoints", {"url": receiver.url()}).json["id"]
     assert api.post("/v1/subscriptions", {"endpoint_id": endpoint, "topic_pattern": "#"}).status == 201
-    assert api.post("/v1/events", {"topic": "order.paid"}).status == 201
+    publish(serving)
+
+
+def publish(serving: Serving) -> None:
+    assert serving.api().post("/v1/events", {"topic": "order.paid"}).status == 201
 
 
 def one_job(serving: Serving) -> tuple[Any, ...]:

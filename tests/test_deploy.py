@@ -116,6 +116,7 @@ def test_units_run_what_compose_runs() -> None:
         assert [Path(words[0]).name, *words[1:]] == [filled_in(word) for word in SERVICES[name]["command"]]
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("service", ["web", "worker"])
 def test_a_process_that_is_started_alone_asks_for_its_keys(serve: Serve, service: str) -> None:
     process = serve(*command_of(service), HL_API_KEY="", HL_ADMIN_KEY="", HL_MASTER_KEY="", HL_SECRET_KEY="")

@@ -55,10 +55,11 @@ def test_what_it_links_to_is_there(target: str) -> None:
     assert (ROOT / target).exists()
 
 
+@pytest.mark.embedded
 def test_a_newcomer_starts_it_and_sees_the_signed_webhook(serve: Serve, tmp_path: Path) -> None:
-    embedded = {"HL_STORE_BACKEND": "", "HL_POSTGRES_URL": "", "HL_EGRESS_ALLOW": "", "HL_DEV_INBOX": ""}
+    unset = {"HL_STORE_BACKEND": "", "HL_EGRESS_ALLOW": "", "HL_DEV_INBOX": ""}
     serving = serve(
-        "bash", "-c", block_of("make run\n"), **GENERATED, **embedded, HL_DATA_DIR=str(tmp_path / "var")
+        "bash", "-c", block_of("make run\n"), **GENERATED, **unset, HL_DATA_DIR=str(tmp_path / "var")
     )
     serving.wait_for(BANNER)
 

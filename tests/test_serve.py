@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import socket
 import stat
 import subprocess
@@ -18,46 +17,45 @@ from tests.serving import BANNER, GENERATED, Serving, one_job, pasted, send_to
 
 Serve = Callable[..., Serving]
 
-SECRET_NAMES = sorted(GENERATED)
 
-
-def test_its_three_lines_show_a_signed_webhook(serve: Serve) -> None:
+def test_it_tells_the_login_the_key_and_three_lines_that_work(serve: Serve) -> None:
     serving = serve(**GENERATED)
-    serving.wait_for(BANNER)
+    told = serving.wait_for(BANNER)
+
+    assert f"  API        http://localhost:{serving.port}/v1\n" in told
+    assert "  Runs       in this one process\n" in told
+    [key] = re.findall(r"^  API key +(hl_live_\S+)$", told, re.MULTILINE)
+    assert serving.api(key).get("/v1/tenants").status == 200
+    [password] = re.findall(r"^  Login +admin, password (\S+)$", told, re.MULTILINE)
+    assert has_entered(serving, password)
+    assert not has_entered(serving, "a guess")
 
     shown = subprocess.check_output(["bash", "-ec", pasted(serving)], text=True)
 
     subscribed, published, arrived = map(json.loads, shown.splitlines())
-    [message] = arrived["items"]
     assert subscribed["topic_pattern"] == "#"
+    [message] = arrived["items"]
     assert message["headers"]["webhook-id"] == published["id"]
-    Webhook(re.findall('whsec_[^"]+', serving.text)[0]).verify(message["body"], message["headers"])
+    Webhook(re.findall('whsec_[^"]+', told)[0]).verify(message["body"], message["headers"])
 
 
-def test_it_tells_the_login_and_the_key_that_it_made(serve: Serve) -> None:
-    serving = serve(**GENERATED)
-    told = serving.wait_for(BANNER)
-
-    [password] = re.findall(r"^  Login +admin, password (\S+)$", told, re.MULTILINE)
-    [key] = re.findall(r"^  API key +(hl_live_\S+)$", told, re.MULTILINE)
-    assert f"  API        http://127.0.0.1:{serving.port}/v1\n".replace("127.0.0.1", "localhost") in told
-    assert "Runs       in this one process" in told
-    assert serving.api(key).get("/v1/tenants").status == 200
-    assert has_entered(serving, password)
-    assert not has_entered(serving, "a guess")
-
-
-def test_it_does_not_tell_what_was_given(serve: Serve) -> None:
+def test_what_was_given_is_not_told_and_ctrl_c_leaves_no_process(serve: Serve) -> None:
     serving = serve()
     told = serving.wait_for(BANNER)
 
     assert "  API key    as set in HL_API_KEY\n" in told
     assert "  Login      admin, password as set in HL_CONSOLE_PASS\n" in told
-    for name in SECRET_NAMES:
-        assert serving.environment[name] not in told
+    assert not [name for name in GENERATED if serving.environment[name] in told]
     assert not list(serving.data.glob("secrets/*"))
+    assert "Address already in use." in refusal(serve(HL_PORT=str(serving.port)))
+    assert len(serving.processes()) == 1
+
+    assert serving.press_ctrl_c() == 0
+
+    assert serving.processes() == {}
 
 
+@pytest.mark.embedded
 def test_secrets_are_private_and_kept_over_restarts(serve: Serve, tmp_path: Path) -> None:
     data = tmp_path / "data"
     serving = serve(**GENERATED, HL_DATA_DIR=str(data))
@@ -65,7 +63,7 @@ def test_secrets_are_private_and_kept_over_restarts(serve: Serve, tmp_path: Path
     first = {path.name: path.read_text() for path in (data / "secrets").iterdir()}
     assert mode(data) == mode(data / "secrets") == 0o700
     assert {mode(path) for path in (data / "secrets").iterdir()} == {0o600}
-    assert sorted(first) == SECRET_NAMES
+    assert first.keys() == GENERATED.keys()
     endpoint = serving.api().post("/v1/endpoints", {"url": "https://example.com"}).json["id"]
 
     assert serving.terminate() == 0
@@ -75,19 +73,6 @@ def test_secrets_are_private_and_kept_over_restarts(serve: Serve, tmp_path: Path
     assert {path.name: path.read_text() for path in (data / "secrets").iterdir()} == first
     assert first["HL_API_KEY"].strip() in told
     assert serving.api(first["HL_API_KEY"].strip()).get(f"/v1/endpoints/{endpoint}").status == 200
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_leaves_no_process_and_frees_the_port(serve: Serve, number: int) -> None:
-    serving = serve()
-    serving.wait_for(BANNER)
-    assert len(serving.processes()) == 1
-
-    assert serving.end(number) == 0
-
-    assert serving.processes() == {}
-    serving.start()
-    serving.wait_for(BANNER)
 
 
 def test_a_delivery_that_is_open_too_long_is_broken_off_and_given_back(
@@ -101,6 +86,7 @@ def test_a_delivery_that_is_open_too_long_is_broken_off_and_given_back(
 
     assert serving.terminate() == 0
 
+    assert serving.processes() == {}
     assert one_job(serving) == ("pending", None, None, 0)
     receiver.reply("/", Reply(200))
     serving.start()
@@ -119,6 +105,7 @@ def test_a_delivery_that_ends_in_time_is_recorded(serve: Serve, receiver: Receiv
     assert one_job(serving) == ("succeeded", None, None, 1)
 
 
+@pytest.mark.embedded
 def test_an_open_request_does_not_hold_up_a_stop(serve: Serve) -> None:
     serving = serve(HL_DRAIN_SECS="1")
     serving.wait_for(BANNER)
@@ -130,12 +117,14 @@ def test_an_open_request_does_not_hold_up_a_stop(serve: Serve) -> None:
     assert serving.processes() == {}
 
 
+@pytest.mark.embedded
 def test_a_wrong_variable_is_said_in_one_sentence(serve: Serve) -> None:
     assert refusal(serve(HL_DRAIN_SECS="soon")) == (
         "hookline: HL_DRAIN_SECS: write a whole number from 0 to 2147483647, not 'soon'\n"
     )
 
 
+@pytest.mark.embedded
 def test_a_port_in_use_is_said_in_one_sentence(serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -146,14 +135,7 @@ def test_a_port_in_use_is_said_in_one_sentence(serve: Serve) -> None:
     assert said == f"hookline: HL_LISTEN_ADDR, HL_PORT: cannot listen on {place}: Address already in use.\n"
 
 
-def test_a_second_start_on_the_port_of_the_first_is_refused(serve: Serve) -> None:
-    first = serve()
-    first.wait_for(BANNER)
-
-    assert "Address already in use." in refusal(serve(HL_PORT=str(first.port)))
-    assert first.api().get("/healthz").status == 200
-
-
+@pytest.mark.embedded
 @pytest.mark.parametrize(
     ("url", "what"),
     [
@@ -172,6 +154,7 @@ def test_a_database_that_cannot_be_reached_is_said_in_one_sentence(serve: Serve,
     assert "secret" not in said
 
 
+@pytest.mark.embedded
 def test_a_data_directory_that_cannot_be_made_is_said_in_one_sentence(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
