@@ -38,11 +38,7 @@ def test_deliveries_go_on_when_processes_are_killed_and_when_redis_hangs(
     [supervisor] = named(running, "serve")
 
     for kind in ("web", "worker", "beat"):
-        before = named(running, kind)
-        assert before
-        for process in before:
-            os.kill(process, signal.SIGKILL)
-        running.wait_until(lambda kind=kind, old=before: bool(named(running, kind) - old))
+        kill_all(running, kind)
 
     running.wait_until(running._answers)
     publish(running)
@@ -98,6 +94,15 @@ def test_without_redis_it_serves_delivers_and_stops(serve: Serve, receiver: Rece
 def named(serving: Serving, kind: str) -> set[int]:
     """Its processes of this kind, those of a pool among them."""
     return {process for process, line in serving.processes().items() if kind in line.split()}
+
+
+def kill_all(serving: Serving, kind: str) -> None:
+    """Returns when there is a new one."""
+    before = named(serving, kind)
+    assert before
+    for process in before:
+        os.kill(process, signal.SIGKILL)
+    serving.wait_until(lambda: bool(named(serving, kind) - before))
 
 
 def is_working(serving: Serving) -> bool:
