@@ -25,6 +25,9 @@ run: $(INSTALLED) ## Start HookLine: server, deliveries and console
 test: $(INSTALLED_FOR_TESTS) ## Run the tests on both stores, or some: make test ARGS="-k story"
 	@exec .venv/bin/python -m pytest $(STORES) $(ARGS)
 
+test-pgbouncer: $(INSTALLED_FOR_TESTS) ## Run the tests on PostgreSQL behind PgBouncer
+	@HL_STORE_BACKEND=pgbouncer exec .venv/bin/python -m pytest $(ARGS)
+
 check: $(INSTALLED_FOR_TESTS) ## Check format, lint, types and migrations
 	@data=$$(mktemp -d)
 	trap 'rm -r "$$data"' EXIT

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis for a while: for tests and benchmarks, from the programs installed here.
+"""PostgreSQL, PgBouncer and Redis for a while: for tests and benchmarks, from the programs installed here.
 
 Each server lives in a directory of its own under a guard, a shell that reads our words from a
 pipe. When the pipe ends, because we are done or because we died, the guard ends the server and
@@ -156,6 +156,23 @@ class Postgres(Server):
         return True
 
 
+class PgBouncer(Server):
+    """A pooler in transaction mode before a Postgres: each transaction may meet another connection."""
+
+    before: Postgres
+
+    @property
+    def url(self) -> str:
+        return f"postgres://hookline@127.0.0.1:{self.port}/hookline"
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url, connect_timeout=1).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
 class Redis(Server):
     @property
     def url(self) -> str:
@@ -199,6 +216,29 @@ def start_postgres(*, is_durable: bool = True, **parameters: object) -> Postgres
     return server
 
 
+def start_pgbouncer(postgres: Postgres, **parameters: object) -> PgBouncer:
+    """Before a server of ours. `parameters` are PgBouncer's own, such as default_pool_size."""
+    program = pgbouncer_program()
+    path, port = _server_directory(), free_port()
+    settings = {
+        "listen_addr": "127.0.0.1",
+        "listen_port": port,
+        "unix_socket_dir": "",
+        "auth_type": "trust",
+        "auth_file": path / "users",
+        "pool_mode": "transaction",
+        "max_client_conn": 1000,
+        "max_db_connections": 50,
+    }
+    lines = [f"{name} = {value}" for name, value in (settings | parameters).items()]
+    database = f"[databases]\n* = host=127.0.0.1 port={postgres.port}\n[pgbouncer]"
+    (path / "pgbouncer.ini").write_text("\n".join([database, *lines, ""]))
+    (path / "users").write_text('"hookline" ""\n"postgres" ""\n')
+    pooler = PgBouncer(path, port, [program, str(path / "pgbouncer.ini")])
+    pooler.before = postgres
+    return pooler
+
+
 def start_redis(**parameters: object) -> Redis:
     """An empty Redis that writes nothing to disk. `parameters` are its own, such as maxmemory."""
     program = redis_program()
@@ -215,6 +255,14 @@ def postgres_programs() -> Path:
     if found is None:
         raise Missing("PostgreSQL is not installed.")
     return Path(found).resolve().parent
+
+
+def pgbouncer_program() -> str:
+    # Debian keeps it where only root looks.
+    found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if found is None:
+        raise Missing("PgBouncer is not installed.")
+    return found
 
 
 def redis_program() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hookline.throwaway import Missing, postgres_programs, redis_program
+from hookline.throwaway import Missing, pgbouncer_program, postgres_programs, redis_program
 
 
 def chromium_program() -> str:
@@ -20,6 +20,7 @@ def chromium_program() -> str:
 
 PROGRAMS = {
     "chromium": chromium_program,
+    "pgbouncer": pgbouncer_program,
     "postgresql": postgres_programs,
     "redis-server": redis_program,
 }

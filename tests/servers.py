@@ -30,6 +30,10 @@ ENVIRONMENT = {
     "HL_DEV_INBOX": "true",
 }
 
+# Besides HookLine's own two stores: PostgreSQL behind PgBouncer.
+POOLED = "pgbouncer"
+PACKAGES = {"embedded": [], "postgres": ["postgresql"], POOLED: ["postgresql", "pgbouncer"]}
+
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 _until_the_end = ExitStack()
@@ -44,7 +48,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     except NotInstalled as fault:
         refuse(str(fault))
     result = yield
-    os.environ[STORE] = store  # for workers, who have not begun yet
+    if os.environ[STORE] != "postgres":
+        os.environ[STORE] = store  # for workers, who have not begun yet
     return result
 
 
@@ -54,9 +59,11 @@ def _prepare(store: str, options: Any) -> None:
         _end_with_parent()
     has_workers = bool(options.tx or options.numprocesses) and not is_worker
     if has_workers:
-        installation.ensure("postgresql", "redis-server")
-    elif store == "postgres" and not is_worker:
-        installation.ensure("postgresql")
+        installation.ensure("postgresql", "redis-server", "pgbouncer")
+    elif not is_worker:
+        installation.ensure(*PACKAGES[store])
+    if store == POOLED:
+        options.reuse_db = True  # PgBouncer's connections are in the way of dropping it
     _take_environment("embedded" if has_workers else store)
 
 
@@ -70,9 +77,13 @@ def _take_environment(store: str) -> None:
         del os.environ[name]
     data = _until_the_end.enter_context(throwaway.Directory())
     os.environ |= ENVIRONMENT | {STORE: store, "HL_DATA_DIR": str(data.path)}
-    if store == "postgres":
+    if store != "embedded":
+        os.environ[STORE] = "postgres"
         postgres = _until_the_end.enter_context(throwaway.start_postgres(is_durable=False))
         os.environ["HL_POSTGRES_URL"] = postgres.url
+    if store == POOLED:
+        pooler = _until_the_end.enter_context(throwaway.start_pgbouncer(postgres))
+        os.environ["HL_POSTGRES_URL"] = pooler.url
 
 
 def pytest_unconfigure() -> None:
