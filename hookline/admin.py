@@ -5,6 +5,8 @@ from django.contrib import admin
 from hookline.console import Rows
 from hookline.models import Chore, Process, Switch
 
+admin.site.site_url = None  # there is no other site to view
+
 
 @admin.register(Switch)
 class SwitchAdmin(Rows):
