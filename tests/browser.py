@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import installation
 from tests.installation import NotInstalled
@@ -15,6 +15,8 @@ FLAGS = """
 """.split()
 # A name leads nowhere, so whatever a page asks of another host fails, and is seen.
 FLAGS.append("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+# No test fails because the machine was busy.
+PATIENCE_MS = 60_000
 WINDOW = {"width": 1280, "height": 900}
 # What becomes of a request of a page that is left.
 ABORTED = "net::ERR_ABORTED"
@@ -38,6 +40,7 @@ class Visit:
     def open(self) -> Page:
         """Another tab of the same session, watched like the first."""
         page = self.context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda said: self._note("console", said.type in ("error", "warning"), said.text))
         page.on("pageerror", lambda error: self._note("error", True, str(error)))
         page.on(
@@ -72,6 +75,7 @@ def browser() -> Iterator[Browser]:
         installation.ensure("chromium")
     except NotInstalled as fault:
         pytest.exit(str(fault), returncode=2)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         program = installation.chromium_program()
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)

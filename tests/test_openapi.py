@@ -105,6 +105,7 @@ def settings_of(path: Path, ids: dict[str, str]) -> Path:
     return path
 
 
+@pytest.mark.timeout(600)  # thousands of requests, on a machine that may be busy
 @pytest.mark.parametrize("knows_ids", [False, True], ids=["ids made up", "ids of what there is"])
 def test_whatever_is_sent_the_answer_is_one_of_the_document(
     fuzzed: LiveServer, tmp_path: Path, knows_ids: bool
@@ -124,6 +125,7 @@ def test_whatever_is_sent_the_answer_is_one_of_the_document(
         # Uploads answer 501, as the document says, and that is an error of the server; streams have no end.
         *("--exclude-path-regex", "^/v1/(uploads|stream)"),
         *("--exclude-operation-id", "resume_deliveries"),
+        *("--request-timeout", "60"),
         *("--no-color", "--generation-database", "none"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
