@@ -108,11 +108,11 @@ def pasted(serving: Serving) -> str:
     return "\n".join(lines)
 
 
-def send_to(receiver: Receiver, serving: Serving) -> None:
+def send_to(receiver: Receiver, serving: Serving, **endpoint: str) -> None:
     """Publishes an event for which there is one subscription, of the receiver's."""
     api = serving.api()
-    endpoint = api.post("/v1/endpoints", {"url": receiver.url()}).json["id"]
-    assert api.post("/v1/subscriptions", {"endpoint_id": endpoint, "topic_pattern": "#"}).status == 201
+    made = api.post("/v1/endpoints", {"url": receiver.url(), **endpoint}).json["id"]
+    assert api.post("/v1/subscriptions", {"endpoint_id": made, "topic_pattern": "#"}).status == 201
     publish(serving)
 
 

@@ -14,10 +14,11 @@ from standardwebhooks import Webhook
 
 from hookline import throwaway
 from tests.serving import BANNER, GENERATED, Serving, pasted
+from tests.typed import blocks_of, typed
 
 ROOT = Path(settings.BASE_DIR)
 README = (ROOT / "README.md").read_text()
-BLOCKS: list[str] = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+BLOCKS = blocks_of("README.md")
 DATABASE = "postgres://user:password@localhost:5432/hookline"
 BROKER = "redis://localhost:6379/0"
 
@@ -26,13 +27,6 @@ Serve = Callable[..., Serving]
 
 def block_of(text: str) -> str:
     return next(block for block in BLOCKS if block.startswith(text))
-
-
-def typed(block: str, serving: Serving) -> str:
-    """What comes out when it is pasted into a shell beside the data of `serving`."""
-    text = block.replace("localhost:8080", f"localhost:{serving.port}")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HL_")}
-    return subprocess.check_output(["bash", "-ec", text], env=environment, cwd=serving.data.parent, text=True)
 
 
 def test_the_table_is_that_of_the_settings() -> None:

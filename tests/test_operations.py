@@ -1,0 +1,98 @@
+"""What docs/operations.md tells operators to type works."""
+
+import base64
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from standardwebhooks import Webhook
+
+from hookline.throwaway import postgres_programs
+from tests.receiver import Receiver
+from tests.serving import BANNER, GENERATED, Serving, publish, send_to
+from tests.typed import blocks_of, typed
+
+Serve = Callable[..., Serving]
+
+BLOCKS = blocks_of("docs/operations.md")
+SECRET = "whsec_" + base64.b64encode(b"of one endpoint").decode()
+
+
+def block_with(text: str) -> str:
+    [block] = [block for block in BLOCKS if text in block]
+    return block
+
+
+@pytest.mark.embedded
+def test_the_embedded_store_is_backed_up_restored_and_encrypted_anew(
+    serve: Serve, receiver: Receiver, tmp_path: Path
+) -> None:
+    serving = serve(**GENERATED, HL_DATA_DIR=str(tmp_path / "var"))
+    serving.wait_for(BANNER)
+    send_to(receiver, serving, secret=SECRET)
+
+    # Backed up while it runs, and restored after a change that nobody wanted.
+    typed(block_with("VACUUM"), serving)
+    [endpoint] = serving.api().get("/v1/endpoints").json["items"]
+    serving.api().delete(f"/v1/endpoints/{endpoint['id']}")
+    assert serving.terminate() == 0
+    for path in (tmp_path / "var").glob("hookline.sqlite3-*"):
+        path.unlink()
+    (tmp_path / "backup.sqlite3").replace(tmp_path / "var" / "hookline.sqlite3")
+
+    # The master key is rotated: both read, then all is encrypted anew, then the new one is enough.
+    old, new = (tmp_path / "var/secrets/HL_MASTER_KEY").read_text().strip(), "1" * 64
+    restart(serving, HL_MASTER_KEY=f"2:{new},1:{old}")
+    assert '"ok":true' in typed(key() + block_with("rotate-secrets"), serving)
+    assert serving.terminate() == 0
+    restart(serving, HL_MASTER_KEY=f"2:{new}")
+    came = len(receiver.received)
+    publish(serving)
+    serving.wait_until(lambda: len(receiver.received) > came)
+
+    arrived = receiver.received[-1]
+    Webhook(SECRET).verify(arrived.body, dict(arrived.headers))
+
+
+@pytest.mark.embedded
+def test_deliveries_are_paused_and_resumed(serve: Serve, receiver: Receiver, tmp_path: Path) -> None:
+    serving = serve(**GENERATED, HL_DATA_DIR=str(tmp_path / "var"))
+    serving.wait_for(BANNER)
+    pause, resume = block_with("pause-claims").splitlines()
+
+    assert '"paused":true' in typed(key() + pause, serving)
+    send_to(receiver, serving)
+    assert '"paused":false' in typed(key() + resume, serving)
+
+    serving.wait_until(lambda: len(receiver.received) == 1)
+
+
+@pytest.mark.postgres
+def test_a_postgres_store_is_dumped_and_restored(serve: Serve, receiver: Receiver, tmp_path: Path) -> None:
+    serving = serve(HL_DATA_DIR=str(tmp_path / "var"))
+    serving.wait_for(BANNER)
+    send_to(receiver, serving)
+    given = {
+        "HL_POSTGRES_URL": serving.environment["HL_POSTGRES_URL"],
+        "PATH": f"{postgres_programs()}:{os.environ['PATH']}",
+    }
+
+    typed(block_with("pg_dump"), serving, **given)
+    [endpoint] = serving.api().get("/v1/endpoints").json["items"]
+    serving.api().delete(f"/v1/endpoints/{endpoint['id']}")
+    assert serving.terminate() == 0
+    typed(block_with("pg_restore"), serving, **given)
+    restart(serving)
+
+    assert serving.api().get("/v1/endpoints").json["items"] == [endpoint]
+
+
+def key() -> str:
+    return block_with("export HL_API_KEY")
+
+
+def restart(serving: Serving, **environment: str) -> None:
+    serving.environment |= environment
+    serving.start()
+    serving.wait_for(BANNER)
