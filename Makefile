@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SHELLFLAGS := -ec
-.PHONY: help run test check bench format requirements
+.PHONY: help run test check bench chaos format requirements
 
 PYTHONS := python3.11 python3 python3.12 python3.13 python3.14
 PIP_INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
@@ -39,6 +39,9 @@ check: $(INSTALLED_FOR_TESTS) ## Check format, lint, types and migrations
 
 bench: $(INSTALLED) ## Measure it, or some of it: make bench ARGS="deliver latency --scale 1"
 	@exec .venv/bin/python manage.py bench $(ARGS)
+
+chaos: $(INSTALLED) ## Break it on purpose and count what is lost: make chaos ARGS="kills --kills 50"
+	@exec .venv/bin/python manage.py chaos $(ARGS)
 
 format: $(INSTALLED_FOR_TESTS) ## Format the code and mend what lint can mend
 	@.venv/bin/python -m ruff check --fix-only

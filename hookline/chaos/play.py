@@ -1,0 +1,58 @@
+"""One scenario from its beginning to its verdict."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from hookline import throwaway
+from hookline.bench import stage
+from hookline.chaos import receiver
+from hookline.chaos.fleet import fleet
+from hookline.chaos.leases import Watch
+from hookline.chaos.producer import Producer
+from hookline.chaos.scenarios import Run, Scenario
+from hookline.chaos.verdict import Verdict, judge, wait_for_the_end
+
+# A lease may be lost some times over, each time with a longer wait.
+END_SECONDS = 120.0
+
+Arrivals = Callable[[], dict[str, list[float]]]
+
+
+def play(name: str, scenario: Scenario, kills: int, events: int, rate: float) -> Verdict:
+    with (
+        _receiving() as (port, arrived),
+        fleet(scenario.store, port, scenario.layout, scenario.clock, **scenario.variables) as (
+            started,
+            postgres,
+            redis,
+        ),
+    ):
+        watch = Watch(started)
+        producer = Producer(started.port, stage.KEY, rate)
+        kills, events = (max(1, round(number * scenario.share)) for number in (kills, events))
+        run = Run(started, producer, postgres, redis, kills, events)
+        try:
+            scenario.play(run)
+        finally:
+            producer.stop()
+        drained = wait_for_the_end(started, producer.books, arrived, END_SECONDS)
+        verdict = judge(
+            name, started, producer.books, arrived(), faults=run.faults, spare=scenario.spare,
+            drained=drained, lease_seconds=scenario.lease_seconds, overdue=watch.end(),
+        )  # fmt: skip
+        verdict.notes = run.notes
+        return verdict
+
+
+@contextmanager
+def _receiving() -> Iterator[tuple[int, Arrivals]]:
+    with throwaway.Directory() as directory:
+        log = directory.path / "arrivals"
+        log.touch()
+        taking = receiver.start(port := throwaway.free_port(), log)
+        try:
+            yield port, partial(receiver.arrivals, log)
+        finally:
+            taking.terminate()
+            taking.wait()
