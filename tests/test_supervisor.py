@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import redis
 
 from hookline import throwaway
+from hookline.supervisor import Child
 from tests.receiver import Receiver, Reply
 from tests.serving import BANNER, Serving, one_job, publish, send_to
 
@@ -79,16 +81,40 @@ def test_a_stop_gives_open_deliveries_back_and_kills_what_stands_still(
     assert "beat did not end in time; it is killed" in running.text
 
 
-def test_without_redis_it_serves_delivers_and_stops(serve: Serve, receiver: Receiver) -> None:
-    nowhere = f"redis://127.0.0.1:{throwaway.free_port()}/0"
-    serving = serve(HL_REDIS_URL=nowhere, HL_WEB_WORKERS="1", HL_WORKER_PROCESSES="1", HL_DRAIN_SECS="1")
+def test_without_redis_it_serves_and_delivers_and_hears_bells_when_redis_comes(
+    serve: Serve, broker: throwaway.Redis, receiver: Receiver
+) -> None:
+    broker.stop()
+    serving = serve(HL_REDIS_URL=broker.url, HL_WEB_WORKERS="1", HL_WORKER_PROCESSES="1", HL_DRAIN_SECS="1")
     serving.wait_for(BANNER)
-
     send_to(receiver, serving)
     serving.wait_until(lambda: len(receiver.received) == 1)
 
+    broker.start()
+    with redis.Redis(port=broker.port) as client:
+        serving.wait_until(lambda: "brpop" in {each["cmd"] for each in client.client_list()})
+    publish(serving)
+    serving.wait_until(lambda: len(receiver.received) == 2)
+
+    broker.stop()
     assert serving.terminate() == 0
     assert serving.processes() == {}
+
+
+def test_what_keeps_dying_is_started_after_pauses_that_grow() -> None:
+    child, moment, pauses = Child("false", ["false"]), 0.0, []
+    for _ in range(9):
+        child.keep_alive(moment)
+        assert child.process
+        child.process.wait()
+        child.keep_alive(moment)
+        assert child.process is None
+        pauses.append(child.due_at - moment)
+        child.keep_alive(moment)
+        assert child.process is None
+        moment = child.due_at
+
+    assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
 def named(serving: Serving, kind: str) -> set[int]:
