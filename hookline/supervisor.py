@@ -27,7 +27,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 # One that lived so long did not die of its start.
 HEALTHY_SECONDS = 60.0
 # How long requests may take to end before deliveries begin to, and all of it beyond HL_DRAIN_SECS.
-WEB_SECONDS, KILL_SECONDS = 1.0, 1.8
+WEB_SECONDS, KILL_SECONDS = 0.5, 1.5
 
 CELERY = [sys.executable, "-m", "celery", "--quiet", "--app", "hookline"]
 WORKER_OPTIONS = ["--without-gossip", "--without-mingle", "--without-heartbeat"]

@@ -105,13 +105,11 @@ def test_what_keeps_dying_is_started_after_pauses_that_grow() -> None:
     child, moment, pauses = Child("false", ["false"]), 0.0, []
     for _ in range(9):
         child.keep_alive(moment)
-        assert child.process
-        child.process.wait()
+        wait_for_death(child)
         child.keep_alive(moment)
-        assert child.process is None
         pauses.append(child.due_at - moment)
-        child.keep_alive(moment)
-        assert child.process is None
+        child.keep_alive(child.due_at - 0.01)
+        assert not child.process
         moment = child.due_at
 
     assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
@@ -134,6 +132,11 @@ def kill_all(serving: Serving, kind: str) -> None:
 def is_working(serving: Serving) -> bool:
     """Whether the worker and its pool are there."""
     return len(named(serving, "worker")) == 2
+
+
+def wait_for_death(child: Child) -> None:
+    assert child.process
+    child.process.wait()
 
 
 def wait_for_silence(serving: Serving) -> None:
