@@ -1,0 +1,36 @@
+"""Writes a snapshot: all tables as they are at one moment, while events are taken and delivered."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hookline import __version__
+from hookline.snapshot import file
+from hookline.snapshot.file import FORMAT, VERSION, Digest, Writer
+from hookline.snapshot.stores import AT_ONCE, Store, reading
+from hookline.snapshot.tables import Table, all_tables
+
+# Told the table, the rows done and those there are.
+Progress = Callable[[str, int, int], None]
+
+
+def create(path: Path, progress: Progress) -> int:
+    """Returns how many rows were written."""
+    with reading() as store, file.new(path) as writer:
+        now = datetime.now(UTC).isoformat()
+        writer.say(format=FORMAT, version=VERSION, hookline=__version__, made_at=now)
+        return sum(_write(table, store, writer, progress) for table in all_tables())
+
+
+def _write(table: Table, store: Store, writer: Writer, progress: Progress) -> int:
+    total, digest = store.count(table), Digest()
+    writer.say(table=table.name, columns=table.names, rows=total)
+    for row in store.rows(table):
+        line = table.encode(row)
+        digest.add(line)
+        writer.line(line)
+        if digest.count % AT_ONCE == 0:
+            progress(table.name, digest.count, total)
+    writer.say(count=digest.count, digest=digest.text)
+    progress(table.name, digest.count, total)
+    return digest.count

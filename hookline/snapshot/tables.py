@@ -1,0 +1,112 @@
+"""Which tables a snapshot holds, and what their values are in either store and in the file."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.db.models import Field, Model
+
+from hookline.database import to_text
+from hookline.models import Chore, Process
+
+OURS = ("tenants", "hookline", "deliveries")
+# They speak of the processes that run now, not of what the installation knows.
+LEFT_OUT = {Process, Chore}
+
+Convert = Callable[[Any], Any]
+
+
+def as_it_is(value: Any) -> Any:
+    return value
+
+
+def _sorted_json(value: Any) -> str:
+    """PostgreSQL's jsonb changes the order of keys and the space between them; so do we."""
+    return json.dumps(json.loads(value) if isinstance(value, str) else value, sort_keys=True)
+
+
+def _moment(value: str | datetime) -> datetime:
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _id(value: str | UUID) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+# What a store gives, to what is written into the file. The texts of SQLite say nothing of their type.
+FROM_STORE: dict[str, Convert] = {
+    "BinaryField": bytes,
+    "BooleanField": bool,
+    "DateTimeField": _moment,
+    "FloatField": float,
+    "JSONField": _sorted_json,
+    "UUIDField": _id,
+}
+FROM_FILE: dict[str, Convert] = {
+    "BinaryField": base64.b64decode,
+    "DateTimeField": datetime.fromisoformat,
+    "UUIDField": UUID,
+}
+TO_SQLITE: dict[str, Convert] = {"DateTimeField": to_text, "UUIDField": lambda id: id.hex}
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    from_store: Convert
+    from_file: Convert
+    to_sqlite: Convert
+
+
+class Table:
+    """A table with its columns, in the order of the file."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self.name = model._meta.db_table
+        self.columns = [_column(field) for field in model._meta.concrete_fields]
+        self.names = [column.name for column in self.columns]
+        self.has_serial = model._meta.auto_field is not None
+
+    def encode(self, row: tuple[Any, ...]) -> bytes:
+        """A row of a store as a line of the file, the same from both stores."""
+        columns = zip(self.columns, row, strict=True)
+        return msgspec.json.encode([None if v is None else column.from_store(v) for column, v in columns])
+
+    def decode(self, values: list[Any]) -> list[Any]:
+        """A row of the file as PostgreSQL takes it."""
+        columns = zip(self.columns, values, strict=True)
+        return [None if v is None else column.from_file(v) for column, v in columns]
+
+    def decode_for_sqlite(self, values: list[Any]) -> list[Any]:
+        columns = zip(self.columns, self.decode(values), strict=True)
+        return [None if v is None else column.to_sqlite(v) for column, v in columns]
+
+
+def _column(field: "Field[Any, Any]") -> Column:
+    kept_as = field
+    while kept_as.remote_field:
+        kept_as = kept_as.target_field  # type: ignore[attr-defined]
+    kind = kept_as.get_internal_type()
+    assert field.column
+    return Column(
+        field.column,
+        FROM_STORE.get(kind, as_it_is),
+        FROM_FILE.get(kind, as_it_is),
+        TO_SQLITE.get(kind, as_it_is),
+    )
+
+
+def all_tables() -> list[Table]:
+    """Ours, and that of the console's operators."""
+    models: list[type[Model]] = [User]
+    for app in OURS:
+        models.extend(apps.get_app_config(app).get_models())
+    return [Table(model) for model in models if model not in LEFT_OUT]
