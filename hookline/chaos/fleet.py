@@ -29,7 +29,7 @@ TICK_SECONDS = 0.05
 # A kill of what has just been started proves little.
 SETTLED_SECONDS = 2.0
 PR_SET_PDEATHSIG = 1
-LIMITS = {"timeout_ms": 1000, "max_in_flight": 50}
+LIMITS = {"timeout_ms": 4000, "max_in_flight": 50}
 CELERY = [sys.executable, "-m", "celery", "--quiet", "--app", "hookline"]
 WORKER = [*CELERY, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "--concurrency=1"]
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]

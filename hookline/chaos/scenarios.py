@@ -85,7 +85,7 @@ def kills(run: Run) -> None:
             break
         if not done:
             run.fleet.kill("web", "worker", "serve")
-        time.sleep(random.uniform(1, 3))
+        time.sleep(random.uniform(0.7, 2))
     run.fleet.disarm()
 
 
@@ -107,14 +107,20 @@ def postgres_crashed(run: Run) -> None:
         run.postgres.kill()
         run.postgres.start()
         time.sleep(3)
-        with psycopg.connect(run.postgres.superuser_url) as connection:
-            found = connection.execute(
-                "SELECT pid FROM pg_stat_activity WHERE usename = 'hookline'"
-            ).fetchall()
-        if found:
+        if found := _sessions(run.postgres):
             os.kill(random.choice(found)[0], signal.SIGKILL)
         time.sleep(3)
         run.faults += 2
+
+
+def _sessions(postgres: throwaway.Postgres) -> list[tuple[int]]:
+    """None while it recovers."""
+    sql = "SELECT pid FROM pg_stat_activity WHERE usename = 'hookline'"
+    try:
+        with psycopg.connect(postgres.superuser_url) as connection:
+            return connection.execute(sql).fetchall()
+    except psycopg.OperationalError:
+        return []
 
 
 def sessions_terminated(run: Run) -> None:
@@ -192,7 +198,7 @@ def worker_paused(run: Run) -> None:
         worker.signal(signal.SIGCONT)
         time.sleep(random.uniform(0.1, 0.5))
     run.faults += 1
-    time.sleep(22)
+    time.sleep(25)
     worker.signal(signal.SIGCONT)
     time.sleep(3)
 
@@ -226,7 +232,7 @@ def _limit_files(pid: int, size: int | None) -> None:
 
 
 SCENARIOS: dict[str, Scenario] = {
-    "kills": Scenario(kills, environment=armed(40)),
+    "kills": Scenario(kills, environment=armed(25)),
     "embedded_kills": Scenario(kills, store="embedded", layout=ALONE, environment=armed(40), share=0.2),
     "lease_60": Scenario(lease_60, lease_seconds=60),
     "postgres_restarted": Scenario(postgres_restarted),
