@@ -26,8 +26,8 @@ TICK_SECONDS = 0.1
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 # One that lived so long did not die of its start.
 HEALTHY_SECONDS = 60.0
-# How long requests may take to end before deliveries begin to, and all of it beyond HL_DRAIN_SECS.
-WEB_SECONDS, KILL_SECONDS = 0.5, 1.5
+# What a stop may take beyond HL_DRAIN_SECS.
+KILL_SECONDS = 1.5
 
 CELERY = [sys.executable, "-m", "celery", "--quiet", "--app", "hookline"]
 WORKER_OPTIONS = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
@@ -116,21 +116,14 @@ def _children() -> list[Child]:
 
 
 def _stop(children: Sequence[Child]) -> None:
-    """Requests first, then deliveries, then beat; at the deadline, whatever is left."""
+    """Web first, then deliveries, then beat; at the deadline, whatever is left. None of them waits
+    for another: each needs all the time there is for what it has under way."""
     deadline = time.monotonic() + settings.HL_DRAIN_SECS + KILL_SECONDS
-    *web, worker, beat = children
-    _end(web, min(deadline, time.monotonic() + WEB_SECONDS))
-    _end([worker], deadline)
-    _end([beat], deadline)
-    _wait_for(children, deadline)
-    for child in children:
-        child.kill()
-
-
-def _end(children: Sequence[Child], deadline: float) -> None:
     for child in children:
         child.end()
     _wait_for(children, deadline)
+    for child in children:
+        child.kill()
 
 
 def _wait_for(children: Sequence[Child], deadline: float) -> None:

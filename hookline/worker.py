@@ -20,7 +20,7 @@ from hookline import draining, lifecycle, start
 from hookline.lifecycle import stopping
 
 _pipe: tuple[int, int] | None = None
-_has_drained = threading.Event()
+_sweeper: Sweeper | None = None  # of this process of the pool
 
 
 @signals.setup_logging.connect
@@ -59,11 +59,12 @@ def stop_main_process(**signal: Any) -> None:
 
 
 def start_pool_process(**_: Any) -> None:
+    global _sweeper
     assert _pipe
     start.calm_collector()
     line, ours = _pipe
     os.close(ours)
-    sweeper = Sweeper(stopping)
+    _sweeper = sweeper = Sweeper(stopping)
     sweeper.start()
     threading.Thread(target=_hear_main_process, args=[line, sweeper], name="stop", daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *args: _leave_soon(sweeper))
@@ -71,9 +72,10 @@ def start_pool_process(**_: Any) -> None:
 
 @signals.worker_process_shutdown.connect
 def finish_pool_process(**signal: Any) -> None:
-    """A process of the pool must not end before the deliveries that its sweep had started."""
-    if stopping.is_set():
-        _has_drained.wait(settings.HL_DRAIN_SECS + lifecycle.GRACE_SECONDS)
+    """A process of the pool must not end before the deliveries that its sweep had started. It may
+    get here before the pipe has told it of the stop."""
+    if _sweeper:
+        _drain(_sweeper)
 
 
 def _hear_main_process(line: int, sweeper: Sweeper) -> None:
@@ -98,4 +100,3 @@ def _drain(sweeper: Sweeper) -> None:
     stopping.set()
     lifecycle.leave_within(settings.HL_DRAIN_SECS + lifecycle.GRACE_SECONDS)
     draining.drain(sweeper)
-    _has_drained.set()
