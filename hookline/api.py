@@ -86,9 +86,10 @@ class PublicResource(Resource):
 def answer_error(fault: Exception, context: Any) -> Response:
     """The answer to whatever a view raised."""
     error = _as_api_error(fault)
-    if isinstance(error, Unavailable):
+    is_refusal = error is fault  # rather than something that went wrong
+    if isinstance(error, Unavailable) and not is_refusal:
         count(STORE_OPS, type(context["view"]).__name__, "error")
-    if error.status >= 500:
+    if error.status >= 500 and not is_refusal:
         logger.error("%s %s failed", *_line(context), exc_info=fault)
     return Response(error.body(), status=error.status, headers=dict(error.headers))
 

@@ -385,7 +385,7 @@ def test_publishers_and_workers_together_leave_nothing_behind(acme: Tenant, glob
             succeed(jobs[2:])
         return 0
 
-    published = sum(in_threads(8, work))
+    published = sum(in_threads(7, work))
     assert_consistent()
     while jobs := take() + take():
         succeed(jobs)

@@ -272,4 +272,17 @@ audit = extend_schema_view(
         query=[limit(100, 100), parameter("tenant_id", str, "Only this tenant's.")],
     )
 )
+stream = extend_schema_view(
+    get=operation(
+        "stream",
+        "Listen to events and delivery results",
+        {(200, "text/event-stream"): str},
+        query=[parameter("topic", str, "A topic pattern; everything by default.")],
+        faults=[503],
+        description=(
+            "Server-Sent Events, named by their topic. Results come under `deliveries.status`. With the "
+            "header `Last-Event-ID`, up to 200 events that followed that one come first."
+        ),
+    )
+)
 uploads = extend_schema(summary="Not built yet", request=None, responses={501: shapes.NotBuilt})

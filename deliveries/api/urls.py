@@ -10,6 +10,7 @@ from deliveries.api import (
     events,
     inbox,
     replays,
+    stream,
     subscriptions,
     uploads,
 )
@@ -30,6 +31,7 @@ urlpatterns = [
     path("dlq/<job_id>/requeue", dlq.Requeue.as_view()),
     path("replay", replays.Replays.as_view()),
     path("replay/<replay_id>", replays.ReplayDetail.as_view()),
+    path("stream", stream.LiveEvents.as_view()),
     path("dev/inbox", inbox.Inbox.as_view()),
     path("dev/inbox/messages", inbox.InboxMessages.as_view()),
     path("dev/inbox/messages/<message_id>", inbox.InboxMessageDetail.as_view()),
