@@ -5,6 +5,7 @@ streams. Ids are made before a transaction commits, so that a lower id may appea
 look goes back over an overlap and passes on what it has not passed on before.
 """
 
+import contextlib
 import json
 import logging
 import queue
@@ -24,6 +25,7 @@ from deliveries.models import Attempt, Event
 from deliveries.rules import topics
 from hookline.counters import STREAM_EVENTS, count_topic
 from hookline.database import now
+from hookline.heartbeat import Heartbeat
 from hookline.ids import NO_ID, first_uuid7
 from hookline.lifecycle import stopping
 from hookline.times import milliseconds
@@ -107,24 +109,30 @@ class Hub:
 
     def _run(self) -> None:
         tails: dict[str, Tail] = {}
-        while not stopping.is_set():
-            with self.lock:
-                listeners = {tenant: list(streams) for tenant, streams in self.streams.items()}
-                if not listeners:
-                    self.thread = None
-                    break
+        heartbeat = Heartbeat("streams")
+        while not stopping.is_set() and (listeners := self._listeners()):
             tails = {
                 tenant: tails.get(tenant) or Tail(tenant, min(stream.since for stream in streams))
                 for tenant, streams in listeners.items()
             }
             try:
+                heartbeat.beat(streams=self.count)
                 for tenant, streams in listeners.items():
                     tails[tenant].tell(streams)
             except Error as fault:
                 logger.warning("Streams could not be read on (%s); they are tried again", fault)
                 connection.close()
             time.sleep(LOOK_SECONDS)
+        with contextlib.suppress(Error):
+            heartbeat.end()
         connection.close()
+
+    def _listeners(self) -> dict[str, list[Stream]]:
+        """Where there are none, the thread ends, and the next stream starts another."""
+        with self.lock:
+            if not self.streams:
+                self.thread = None
+            return {tenant: list(streams) for tenant, streams in self.streams.items()}
 
 
 class Tail:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
@@ -129,6 +130,10 @@ def test_streams_are_bounded_and_leave_threads_for_requests() -> None:
         refused = api.get("/v1/stream")
         assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
         assert publish(api, "still.published")
+        deadline = time.monotonic() + SECONDS
+        while f"hookline_stream_clients {MOST_STREAMS}.0" not in server.api().get("/metrics").body.decode():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_a_stop_ends_open_streams_first() -> None:
