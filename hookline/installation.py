@@ -1,4 +1,4 @@
-"""What exists in every installation: the tenant of its own keys, and operator `admin`.
+"""What exists in every installation: the tenant of its own keys, operator `admin`, and the roles.
 
 Made after migrations have run, whether they did anything or not, so that it is also there after
 `psql -f hookline/sql/001_initial.sql`.
@@ -13,6 +13,7 @@ from django.db import connection
 from deliveries import endpoints, inbox
 from deliveries.models import Endpoint
 from deliveries.sending import signatures
+from hookline import roles
 from tenants.models import Tenant
 
 OPERATOR = "admin"
@@ -26,6 +27,7 @@ def furnish(**signal: Any) -> None:
     Tenant.objects.get_or_create(id=settings.HL_TENANT_ID, defaults={"name": settings.HL_TENANT_ID})
     if not User.objects.filter(username=OPERATOR).exists():
         User.objects.create_superuser(OPERATOR)
+    roles.keep()
 
 
 def set_console_password() -> None:

@@ -2,13 +2,14 @@
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deliveries.models import Attempt, DeadLetter, Endpoint, Event, Job
+from hookline import roles
 from hookline.console import MOST_COUNTED, BoundedPaginator
 from tenants.models import ApiKey, AuditEntry, Tenant
 from tests.factories import publish
@@ -107,14 +108,20 @@ def test_a_key_is_revoked(operator: Client, acme: Tenant) -> None:
     assert key.revoked_at
 
 
-def test_who_may_only_look_finds_no_buttons(letter: DeadLetter) -> None:
-    viewer = User.objects.create_user("bob", is_staff=True)
-    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+@pytest.mark.parametrize(
+    ("role", "status", "sees_users"),
+    [("viewer", "dead", 403), ("operator", "pending", 403), ("administrator", "pending", 200)],
+)
+def test_a_role_says_who_may_press_what(letter: DeadLetter, role: str, status: str, sees_users: int) -> None:
+    person = User.objects.create_user("bob", is_staff=True)
+    roles.keep()
+    person.groups.set(Group.objects.filter(name=role))
     client = Client()
-    client.force_login(viewer)
+    client.force_login(person)
     assert client.get(url(DeadLetter, "changelist")).status_code == 200
+    assert client.get(url(User, "changelist")).status_code == sees_users
     press(client, DeadLetter, "requeue", letter.job_id)
-    assert Job.objects.get().status == "dead"
+    assert Job.objects.get().status == status
 
 
 def test_the_console_is_only_for_people_who_logged_in(letter: DeadLetter) -> None:
