@@ -118,12 +118,12 @@ def test_a_raised_limit_lets_more_start_at_once(
         publish(acme, EVENT)
     lane = Lane.objects.filter(endpoint_id=target.id)
     lane.update(in_flight=1, tokens=0, refilled_at=now())
-    pump.run(threading.Event(), linger_seconds=0.01)
+    pump.run(threading.Event(), linger_seconds=0.5)
     held = 30 - len(target.received)
     assert held
     lane.update(in_flight=1)
     target.change(**{limit: 1000})
-    pump.run(threading.Event(), linger_seconds=0.01)
+    pump.run(threading.Event(), linger_seconds=0.5)
     assert len(target.received) == 30
 
 
