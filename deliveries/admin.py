@@ -1,10 +1,12 @@
 """The line as operators see it: rows, newest first, and the verbs that can be done to them."""
 
+import contextlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin import display
 from django.db.models import OuterRef, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Coalesce, NullIf
@@ -236,20 +238,23 @@ class DeadLetterAdmin(Rows):
 
     @admin.action(description="Remove; their jobs stay dead", permissions=["operate"])
     def discard(self, request: HttpRequest, letters: QuerySet[DeadLetter]) -> None:
-        for letter in letters:
-            dead_letters.discard(letter, operator_of(request))
-        messages.success(request, "The dead letters were removed.")
+        removed = _pressed(dead_letters.discard, letters, operator_of(request))
+        self.message_user(request, f"{removed} dead letters were removed.")
 
 
 def _requeue(page: Rows, request: HttpRequest, letters: QuerySet[DeadLetter]) -> None:
-    sent = 0
-    for letter in letters:
-        try:
-            dead_letters.requeue(letter, operator_of(request))
-            sent += 1
-        except NotFound:  # somebody else was faster
-            continue
+    sent = _pressed(dead_letters.requeue, letters, operator_of(request))
     page.message_user(request, f"{sent} jobs are due now." if sent else "None of these jobs is dead.")
+
+
+def _pressed(verb: Callable[[DeadLetter, str], None], letters: QuerySet[DeadLetter], by: str) -> int:
+    """For how many the verb was done; where somebody else was faster it is not done twice."""
+    done = 0
+    for letter in letters:
+        with contextlib.suppress(NotFound):
+            verb(letter, by)
+            done += 1
+    return done
 
 
 @admin.register(Endpoint)
