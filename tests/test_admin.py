@@ -144,3 +144,20 @@ def test_a_list_counts_no_further_than_people_turn_pages(acme: Tenant) -> None:
     with CaptureQueriesContext(connection) as asked:
         assert BoundedPaginator(Event.objects.order_by("-pk"), 50).count == 0
     assert f"LIMIT {MOST_COUNTED}" in asked.captured_queries[0]["sql"]
+
+
+def test_who_manages_people_cannot_make_or_change_a_superuser() -> None:
+    roles.keep()
+    chief = User.objects.create_superuser("chief")
+    person = User.objects.create_user("bob", is_staff=True)
+    person.groups.set(Group.objects.filter(name="administrator"))
+    client = Client()
+    client.force_login(person)
+    given = {"username": "bob", "is_active": "on", "is_staff": "on", "is_superuser": "on",
+             "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}  # fmt: skip
+    assert client.post(url(User, "change", person.id), given).status_code == 302
+    person.refresh_from_db()
+    assert (person.is_staff, person.is_superuser) == (True, False)
+    assert client.post(url(User, "change", chief.id), given).status_code == 403
+    assert client.post(f"/console/auth/user/{chief.id}/password/", {}).status_code == 403
+    assert client.post(url(Group, "change", Group.objects.get(name="viewer").id), {}).status_code == 403
