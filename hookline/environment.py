@@ -30,8 +30,9 @@ FOR_CLIENTS = frozenset(["HL_URL"])
 
 @dataclass(frozen=True)
 class Variable:
-    """One row of the configuration table."""
+    """One row of docs/configuration.md, under the heading of its concern."""
 
+    concern: str
     name: str
     default: str
     meaning: str
@@ -43,13 +44,14 @@ class Environment:
     def __init__(self, source: Mapping[str, str]) -> None:
         self.source = source
         self.variables: list[Variable] = []
+        self.concern = ""
         self.problems: list[str] = []
         self.makes_secrets = False
         self.data_directory: Path | None = None
 
     def value(self, name: str, default: str, meaning: str, parse: Callable[[str], T]) -> T:
         """The variable as `parse` reads it; `parse` refuses by ValueError with a sentence."""
-        self.variables.append(Variable(name, default, meaning))
+        self.variables.append(Variable(self.concern, name, default, meaning))
         given = self.source.get(name, "").strip()
         return self._parsed(name, given or default, default, parse)
 
@@ -79,7 +81,7 @@ class Environment:
 
     def secret(self, name: str, meaning: str, parse: Callable[[str], T]) -> T:
         """A secret from the environment, or else the one that `serve` made and kept."""
-        self.variables.append(Variable(name, "", meaning))
+        self.variables.append(Variable(self.concern, name, "", meaning))
         return self._parsed(name, self.source.get(name, "").strip() or self._kept(name), "", parse)
 
     def is_given(self, name: str) -> bool:
@@ -107,7 +109,7 @@ class Environment:
             if name in RETIRED:
                 warn(f"{name} is no longer used; it changes nothing.")
             elif name.startswith("HL_"):
-                warn(f"{name} is not a HookLine setting; check its spelling in the README.")
+                warn(f"{name} is not a HookLine setting; check its spelling in docs/configuration.md.")
         if self.problems:
             refuse(*self.problems)
 

@@ -13,7 +13,7 @@ from hookline.keyring import parse_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# --- Where it listens ---------------------------------------------------------------------
+env.concern = "Where it listens"
 
 HL_LISTEN_ADDR = env.text("HL_LISTEN_ADDR", "0.0.0.0", "Address to listen on.")
 HL_PORT = env.integer("HL_PORT", 8080, "Port to listen on.", least=1, most=65535)
@@ -23,13 +23,16 @@ HL_PUBLIC_URL = env.value(
     url("https://hooks.example.com", "http", "https"),
 )  # fmt: skip
 HL_ALLOWED_HOSTS = env.text("HL_ALLOWED_HOSTS", "*", "Host names to answer, separated by commas.")
+
+env.concern = "Its processes"
+
 HL_WEB_WORKERS = env.integer("HL_WEB_WORKERS", 2, "Web processes (PostgreSQL with a broker).", least=1)
 HL_WORKER_PROCESSES = env.integer(
     "HL_WORKER_PROCESSES", 2, "Celery worker processes (PostgreSQL with a broker).", least=1
 )
 HL_DRAIN_SECS = env.integer("HL_DRAIN_SECS", 8, "How long a stop waits for open requests.")
 
-# --- What it keeps ------------------------------------------------------------------------
+env.concern = "What it keeps"
 
 
 def parse_backend(text: str) -> str:
@@ -77,7 +80,7 @@ HL_COMPACT_INTERVAL_MS = env.integer(
     "HL_COMPACT_INTERVAL_MS", 3_600_000, "How often old data is removed.", least=1000
 )
 
-# --- Who may come in ----------------------------------------------------------------------
+env.concern = "Who may come in"
 
 HL_API_KEY = env.secret("HL_API_KEY", "Key with every scope. `serve` makes and keeps one if unset.", str)
 HL_ADMIN_KEY = env.text("HL_ADMIN_KEY", "", "Second key with every scope.")
@@ -95,13 +98,13 @@ HL_CONSOLE_PASS = env.secret(
     "HL_CONSOLE_PASS", "Password of operator `admin`. `serve` makes and keeps one if unset.", str
 )
 
-# --- What producers may send --------------------------------------------------------------
+env.concern = "What producers may send"
 
 HL_MAX_PAYLOAD_BYTES = env.integer("HL_MAX_PAYLOAD_BYTES", 524_288, "Largest event, in bytes.", least=1)
 HL_MAX_QUEUE_DEPTH = env.integer("HL_MAX_QUEUE_DEPTH", 100_000, "Pending jobs per tenant before 429.")
 HL_UPLOADS_ENABLED = env.boolean("HL_UPLOADS_ENABLED", False, "Changes only the text of the 501.")
 
-# --- How it delivers ----------------------------------------------------------------------
+env.concern = "How it delivers"
 
 HL_DELIVERY_WORKERS = env.integer(
     "HL_DELIVERY_WORKERS", 512, "Requests in flight per worker process. If unset, those that wait "
@@ -132,12 +135,15 @@ HL_DEV_INBOX = env.boolean(
 HL_DEMO_INBOX = env.boolean(
     "HL_DEMO_INBOX", False, "Makes an inbox and a `#` subscription if the tenant has no endpoint."
 )
+
+env.concern = "What it tells"
+
 HL_LOG_LEVEL = env.value(
     "HL_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.",
     choice("DEBUG", "INFO", "WARNING", "ERROR"),
 )  # fmt: skip
 
-# --- For tests of what is thrown away afterwards ------------------------------------------
+env.concern = "For tests of what is thrown away afterwards"
 
 HL_THROWAWAY = env.boolean(
     "HL_THROWAWAY", False, "Says that this is a test's installation, never a real one."

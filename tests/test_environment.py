@@ -96,7 +96,7 @@ def test_names_that_are_unknown_or_retired_are_warned_of_and_change_nothing(tmp_
     assert started.stderr.splitlines() == [
         "hookline: warning: HL_STORE_BACKEND=c now means embedded; write embedded.",
         "hookline: warning: HL_NODE_NAME is no longer used; it changes nothing.",
-        "hookline: warning: HL_PROT is not a HookLine setting; check its spelling in the README.",
+        "hookline: warning: HL_PROT is not a HookLine setting; check its spelling in docs/configuration.md.",
     ]
 
 
