@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q
 
 from deliveries.models import (
@@ -18,6 +19,7 @@ from deliveries.models import (
 )
 from deliveries.retention import AT_ONCE, remove_events
 from hookline.database import now, write
+from hookline.errors import Conflict
 from tenants import audit
 from tenants.models import Tenant
 
@@ -27,6 +29,11 @@ STRAGGLERS_COME = timedelta(minutes=10)
 
 
 def delete_tenant(tenant: Tenant, by: str) -> None:
+    """Does nothing if it is deleted already. Raises Conflict for the installation's own."""
+    if tenant.id == settings.HL_TENANT_ID:
+        raise Conflict("This is the installation's own tenant, HL_TENANT_ID; it cannot be deleted")
+    if tenant.status != Tenant.Status.ACTIVE:
+        return
     with write():
         audit.record(tenant.id, by, "tenant.deleted", tenant.id)
         tenant.api_keys.all().delete()

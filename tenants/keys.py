@@ -1,6 +1,6 @@
 """API keys: issued once shown, revoked at once, rotated with an overlap."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hookline.database import now, write
 from hookline.errors import NotFound
@@ -10,7 +10,14 @@ from tenants.models import TOKEN_PREFIX, ApiKey
 SHOWN = len(TOKEN_PREFIX) + 6
 
 
-def issue(tenant_id: str, name: str, scopes: list[str], created_by: str, by: str) -> tuple[ApiKey, str]:
+def issue(
+    tenant_id: str,
+    name: str,
+    scopes: list[str],
+    created_by: str,
+    by: str,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
     """A new key and its token, which nothing shows again."""
     token = ApiKey.new_token()
     with write():
@@ -21,8 +28,10 @@ def issue(tenant_id: str, name: str, scopes: list[str], created_by: str, by: str
             digest=ApiKey.digest_of(token),
             scopes=scopes,
             created_by=created_by,
+            expires_at=expires_at,
         )
-        audit.record(tenant_id, by, "apikey.created", key.id, name=name, scopes=scopes)
+        end = {"expires_at": expires_at.isoformat()} if expires_at else {}
+        audit.record(tenant_id, by, "apikey.created", key.id, name=name, scopes=scopes, **end)
     return key, token
 
 

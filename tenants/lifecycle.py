@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import IntegrityError
 
 from hookline.database import now, write
-from hookline.errors import Conflict
+from hookline.errors import Conflict, NotFound
 from tenants import audit, keys
 from tenants.models import Tenant
 
@@ -33,6 +33,21 @@ def created_with(key: str) -> Tenant | None:
     """The tenant that a request with this Idempotency-Key made in the last 24 hours."""
     recent = Tenant.objects.filter(created_at__gt=now() - IDEMPOTENCY_LIVES)
     return recent.filter(created_with=key).first()
+
+
+def find(tenant_id: str) -> Tenant:
+    """A tenant, also a deleted one. Raises NotFound."""
+    tenant = Tenant.objects.filter(id=tenant_id).first()
+    if tenant is None:
+        raise NotFound("Tenant not found")
+    return tenant
+
+
+def active(tenant_id: str) -> Tenant:
+    tenant = find(tenant_id)
+    if tenant.status != Tenant.Status.ACTIVE:
+        raise NotFound("Tenant not found")
+    return tenant
 
 
 def _save(tenant: Tenant) -> None:

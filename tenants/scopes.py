@@ -48,6 +48,16 @@ def required(path: str, method: str) -> str | None:
     return None
 
 
+def known() -> list[str]:
+    """Every scope that some request needs."""
+    return sorted({scope for _, methods in REQUIRED for scope in methods.values()})
+
+
+def grants_something(name: str) -> bool:
+    """Whether a key with this scope alone may do anything, which a mistyped one does not let it."""
+    return any(is_granted(scope, [name], star_is_admin=True) for scope in known())
+
+
 def is_granted(scope: str, granted: Iterable[str], *, star_is_admin: bool) -> bool:
     """Whether one of the granted scopes covers `scope`. Colons and dots mean the same."""
     spelled = {str(name).replace(":", ".") for name in granted}

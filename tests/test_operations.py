@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +54,22 @@ def test_the_embedded_store_is_backed_up_restored_and_encrypted_anew(
 
     arrived = receiver.received[-1]
     Webhook(SECRET).verify(arrived.body, dict(arrived.headers))
+
+
+@pytest.mark.embedded
+def test_a_tenant_and_a_key_are_made_and_ended(serve: Serve) -> None:
+    serving = serve()
+    serving.wait_for(BANNER)
+    given = {"HL_DATA_DIR": str(serving.data)}
+
+    told = typed(block_with("apikey create"), serving, **given)
+
+    first, token = re.findall("hl_live_\\S{43}", told)
+    assert serving.api(first).get("/v1/endpoints").status == 200
+    assert serving.api(token).get("/v1/endpoints").json["required_scope"] == "endpoints.read"
+    assert [line.rpartition(" ")[2] for line in told.splitlines()[2:]] == ["default", "ci"]
+    typed(block_with("tenant purge"), serving, **given)
+    assert serving.api(first).get("/v1/endpoints").status == 401
 
 
 @pytest.mark.embedded

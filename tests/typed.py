@@ -18,7 +18,7 @@ def blocks_of(document: str) -> list[str]:
 def typed(block: str, serving: Serving, **environment: str) -> str:
     """What comes out when it is pasted into a shell beside the data of `serving`."""
     text = block.replace("localhost:8080", f"localhost:{serving.port}")
-    text = text.replace(".venv/bin/python", sys.executable)
+    text = text.replace(".venv/bin/python", sys.executable).replace("manage.py", str(ROOT / "manage.py"))
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HL_")}
     place: Path = serving.data.parent
     return subprocess.check_output(["bash", "-ec", text], env=kept | environment, cwd=place, encoding="utf-8")

@@ -10,12 +10,11 @@ from hookline.api import Resource
 from hookline.errors import Forbidden, InsufficientScope, Invalid, NotFound
 from hookline.ids import parse_uuid
 from hookline.times import milliseconds
-from tenants import keys, scopes
+from tenants import keys, lifecycle, names, scopes
 from tenants.api import schema
-from tenants.models import ApiKey, Tenant
+from tenants.models import ApiKey
 
 NOTE = "Store this key now; it is not shown again."
-NAME_LENGTH = 200
 
 
 @schema.api_keys
@@ -42,7 +41,7 @@ class ApiKeys(Resource):
         """The caller's tenant, or the one that an admin names."""
         named = given.get("tenant_id")
         if isinstance(named, str) and named and self.caller.may("admin", installation_wide=True):
-            return active_tenant(named).id
+            return lifecycle.active(named).id
         return self.tenant_id
 
 
@@ -52,20 +51,6 @@ class ApiKeyDetail(ApiKeys):
 
     def delete(self, request: Request, key_id: str) -> Response:  # type: ignore[override]
         return revoked(key_id, self.named_tenant(request.GET), self.caller.actor)
-
-
-def find_tenant(tenant_id: str) -> Tenant:
-    tenant = Tenant.objects.filter(id=tenant_id).first()
-    if tenant is None:
-        raise NotFound("Tenant not found")
-    return tenant
-
-
-def active_tenant(tenant_id: str) -> Tenant:
-    tenant = find_tenant(tenant_id)
-    if tenant.status != Tenant.Status.ACTIVE:
-        raise NotFound("Tenant not found")
-    return tenant
 
 
 def listed(tenant_id: str) -> list[dict[str, Any]]:
@@ -87,9 +72,9 @@ def listed(tenant_id: str) -> list[dict[str, Any]]:
 
 def issued(tenant_id: str, document: Mapping[str, Any], created_by: str, by: str) -> Response:
     """The answer to a request for a key. Fields that are no use are taken for absent."""
-    names = (document.get("name"), document.get("label"))
-    name = next((text for text in names if isinstance(text, str) and text), "default")
-    name = printable(name)[:NAME_LENGTH] or "default"
+    given = (document.get("name"), document.get("label"))
+    name = next((text for text in given if isinstance(text, str) and text), "default")
+    name = names.printable(name) or "default"
     key, token = keys.issue(tenant_id, name, scopes_of(document), created_by, by)
     return Response(
         {
@@ -124,8 +109,3 @@ def revoked(key_id: str, tenant_id: str, by: str) -> Response:
         raise Forbidden("Key belongs to a different tenant")
     keys.revoke(key, by)
     return Response(status=204)
-
-
-def printable(text: str) -> str:
-    """Text without what no database holds and no page shows."""
-    return "".join(char for char in text if char.isprintable())

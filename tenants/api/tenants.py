@@ -1,10 +1,8 @@
 """/v1/tenants: the customers of the installation, for its administrators."""
 
-import re
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,13 +11,11 @@ from hookline.api import Resource
 from hookline.errors import BadRequest, Conflict, Invalid, NotFound
 from hookline.ids import parse_uuid, uuid7
 from hookline.times import milliseconds
-from tenants import keys, lifecycle
+from tenants import keys, lifecycle, names
 from tenants.api import schema
-from tenants.api.keys import active_tenant, find_tenant, issued, listed, printable, revoked
+from tenants.api.keys import issued, listed, revoked
 from tenants.models import ApiKey, Tenant
 
-TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,199}")
-NAME_LENGTH = 200
 IDEMPOTENCY_LENGTH = 255
 DEFAULT_OVERLAP_SECONDS = 3600
 LONGEST_OVERLAP_SECONDS = 30 * 86_400
@@ -52,21 +48,17 @@ class Tenants(Resource):
 @schema.tenant
 class TenantDetail(Resource):
     def get(self, request: Request, tenant_id: str) -> Response:
-        return Response(present(find_tenant(tenant_id)))
+        return Response(present(lifecycle.find(tenant_id)))
 
     def delete(self, request: Request, tenant_id: str) -> Response:
-        tenant = find_tenant(tenant_id)
-        if tenant.id == settings.HL_TENANT_ID:
-            raise Conflict("This is the installation's own tenant, HL_TENANT_ID; it cannot be deleted")
-        if tenant.status == Tenant.Status.ACTIVE:
-            purge.delete_tenant(tenant, self.caller.actor)
+        purge.delete_tenant(lifecycle.find(tenant_id), self.caller.actor)
         return Response(status=204)
 
 
 @schema.tenant_stats
 class TenantStats(Resource):
     def get(self, request: Request, tenant_id: str) -> Response:
-        tenant = active_tenant(tenant_id)
+        tenant = lifecycle.active(tenant_id)
         counts = stats.of_tenant(tenant.id) | {"api_keys": len(listed(tenant.id))}
         return Response({"tenant_id": tenant.id} | counts)
 
@@ -74,11 +66,11 @@ class TenantStats(Resource):
 @schema.tenant_keys
 class TenantKeys(Resource):
     def get(self, request: Request, tenant_id: str) -> Response:
-        tenant = active_tenant(tenant_id)
+        tenant = lifecycle.active(tenant_id)
         return Response({"items": listed(tenant.id), "tenant_id": tenant.id})
 
     def post(self, request: Request, tenant_id: str) -> Response:
-        tenant = active_tenant(tenant_id)
+        tenant = lifecycle.active(tenant_id)
         return issued(tenant.id, self.optional_document(), self.tenant_id, self.caller.actor)
 
     def delete(self, request: Request, tenant_id: str) -> Response:
@@ -88,13 +80,13 @@ class TenantKeys(Resource):
 @schema.tenant_key
 class TenantKeyDetail(Resource):
     def delete(self, request: Request, tenant_id: str, key_id: str) -> Response:
-        return revoked(key_id, active_tenant(tenant_id).id, self.caller.actor)
+        return revoked(key_id, lifecycle.active(tenant_id).id, self.caller.actor)
 
 
 @schema.key_rotation
 class KeyRotation(Resource):
     def post(self, request: Request, tenant_id: str) -> Response:
-        tenant, document = active_tenant(tenant_id), self.optional_document()
+        tenant, document = lifecycle.active(tenant_id), self.optional_document()
         if not document.get("key_id"):
             raise BadRequest("key_id is required")
         overlap = _overlap(document.get("overlap_seconds"))
@@ -133,16 +125,12 @@ def _idempotency_key(request: Request) -> str | None:
 
 def _id(document: dict[str, Any]) -> str:
     given = document.get("id")
-    if given in (None, ""):
-        return str(uuid7())
-    if not isinstance(given, str) or not TENANT_ID.fullmatch(given):
-        raise Invalid("Invalid field 'id': must be 1 to 200 letters, digits or . _ : @ + -")
-    return given
+    return str(uuid7()) if given in (None, "") else names.tenant_id(given)
 
 
 def _name(document: dict[str, Any]) -> str:
     given = document.get("name")
-    return (printable(given)[:NAME_LENGTH] if isinstance(given, str) else "") or "unnamed"
+    return (names.printable(given) if isinstance(given, str) else "") or "unnamed"
 
 
 def _overlap(seconds: Any) -> timedelta:
