@@ -40,10 +40,24 @@ def decide(answer: Answer, policy: Policy, attempt: int, now: datetime, chance: 
         return Dead(f"http_{answer.status}", disables=gone)
     if attempt >= policy.attempts:
         return Dead(SPENT)
-    scheduled = policy.delays[attempt - 1]
-    asked = _asked_seconds(answer, now)
-    delay = max(scheduled * (1 + JITTER * chance), min(asked, max(scheduled, MOST_ASKED_SECONDS)))
+    wait = wait_after(answer, policy, attempt, now)
+    delay = max(wait.scheduled * (1 + JITTER * chance), wait.asked)
     return RetryAt(now + timedelta(seconds=delay))
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Seconds until the next attempt: as the schedule says, before chance lengthens it, and as the
+    receiver asked for, as far as that is granted. The longer one counts."""
+
+    scheduled: float
+    asked: float
+
+
+def wait_after(answer: Answer, policy: Policy, attempt: int, now: datetime) -> Wait:
+    """`attempt` of the budget failed at `now`, and is not the last of the policy."""
+    scheduled = policy.delays[attempt - 1]
+    return Wait(scheduled, min(_asked_seconds(answer, now), max(scheduled, MOST_ASKED_SECONDS)))
 
 
 def _asked_seconds(answer: Answer, now: datetime) -> float:

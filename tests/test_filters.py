@@ -10,7 +10,8 @@ from hypothesis import strategies as some
 
 from deliveries.documents import read
 from deliveries.rules import filters
-from deliveries.rules.values import MISSING, Document, equal
+from deliveries.rules.filters import Clause
+from deliveries.rules.values import MISSING, Document, equal, shown
 
 EVENT = b"""{
   "topic": "orders.paid", "tenant_id": "acme", "occurred_at": 1700000000000, "colour": "red",
@@ -424,3 +425,99 @@ def test_every_value_is_equal_to_itself_read_again(value: Any) -> None:
 def test_equality_is_symmetric_and_neq_is_its_opposite(one: Any, other: Any) -> None:
     assert equal(one, other) == equal(other, one)
     assert equal(one, other) or filters.COMPARISONS["neq"](one, other)
+
+
+# --- Why an event does not pass -------------------------------------------------------------
+
+AMOUNT, NAME = {"gte": "payload.amount", "value": 200}, {"contains": "payload.name", "value": "Meier"}
+TOO_LITTLE = Clause("gte", "payload.amount", 200, 100)
+NO_MEIER = Clause("contains", "payload.name", "Meier", "Müller & Söhne")
+IS_RED = Clause("eq", "colour", "red", "red", held=True)
+
+
+@pytest.mark.parametrize(
+    ("expression", "clauses"),
+    [
+        (RED, []),
+        (AMOUNT, [TOO_LITTLE]),
+        ({"op": "gte", "path": "payload.amount", "value": 200}, [TOO_LITTLE]),
+        ({"eq": "payload.gone.below", "value": None}, [Clause("eq", "payload.gone.below", None, MISSING)]),
+        ({"neq": "colour", "value": "red"}, [Clause("neq", "colour", "red", "red")]),
+        ({"and": [RED, AMOUNT, NAME]}, [TOO_LITTLE, NO_MEIER]),
+        ({"and": [RED, {"and": [RED, {"or": [AMOUNT, NAME]}]}]}, [TOO_LITTLE, NO_MEIER]),
+        ({"or": [AMOUNT, NAME]}, [TOO_LITTLE, NO_MEIER]),
+        ({"or": [AMOUNT, RED]}, []),
+        ({"not": RED}, [IS_RED]),
+        ({"not": {"or": [AMOUNT, RED, NAME]}}, [IS_RED]),
+        ({"not": {"and": [RED, {"not": AMOUNT}]}}, [IS_RED, TOO_LITTLE]),
+        ({"not": {"not": AMOUNT}}, [TOO_LITTLE]),
+        ({"or": []}, [Clause("or")]),
+        ({"not": {"and": []}}, [Clause("and", held=True)]),
+        ({"not": {}}, [Clause("", held=True)]),
+        ({"not": {"xor": [RED]}}, [Clause("", held=True)]),
+        ({"and": []}, []),
+        ({}, []),
+    ],
+)
+def test_the_clauses_that_decide_are_named_with_what_was_found(
+    expression: Any, clauses: list[Clause]
+) -> None:
+    told = filters.failures(as_json(expression), event())
+    assert [(one.operator, one.path, one.wanted, one.held) for one in told] == [
+        (one.operator, one.path, one.wanted, one.held) for one in clauses
+    ]
+    assert all(
+        one.found is two.found or one.found == two.found for one, two in zip(told, clauses, strict=True)
+    )
+
+
+def test_no_filter_fails_no_event() -> None:
+    assert filters.failures(None, event()) == []
+
+
+def test_no_more_clauses_are_named_than_people_read() -> None:
+    told = filters.failures(as_json({"and": [AMOUNT] * 10_000}), event())
+    assert len(told) == filters.MOST_CLAUSES
+
+
+@given(some.dictionaries(names, expressions, max_size=5), json_values)
+def test_clauses_are_named_exactly_where_an_event_does_not_pass(expression: Any, payload: Any) -> None:
+    document = event(as_json({"topic": "a", "payload": payload}).encode())
+    if filters.fault_of(expression) is None:
+        text = as_json(expression)
+        assert bool(filters.failures(text, document)) != filters.passes(text, document)
+
+
+@given(some.dictionaries(names, expressions, max_size=5), json_values)
+def test_a_clause_that_is_named_came_out_as_it_says(expression: Any, payload: Any) -> None:
+    """Asked alone of the same event, it gives the same answer."""
+    document = event(as_json({"topic": "a", "payload": payload}).encode())
+    if filters.fault_of(expression) is None:
+        for clause in filters.failures(as_json(expression), document):
+            if clause.path or clause.operator in filters.COMPARISONS:
+                alone = as_json({clause.operator: clause.path, "value": clause.wanted})
+                assert filters.passes(alone, document) == clause.held
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        (MISSING, ""),
+        ("Söhne", '"Söhne"'),
+        ("\ud83d", '"?"'),
+        ({"a": [1, True, 1.5]}, '{"a": [1, true, 1.5]}'),
+        (12345678901234567890123, "12345678901234567890123"),
+        (math.inf, "Infinity"),
+        ("x" * 300, '"' + "x" * 199 + "…"),
+        (list(range(1000)), str(list(range(1000)))[:200] + "…"),
+        ({"a": "x" * 300}, '{"a": "' + "x" * 193 + "…"),
+    ],
+)
+def test_a_value_is_shown_to_people_as_json_and_not_at_length(value: Any, text: str) -> None:
+    assert shown(value) == text
+
+
+@given(json_values)
+def test_whatever_was_found_can_be_shown(value: Any) -> None:
+    assert len(shown(value, 20).encode()) <= 21 * 4

@@ -39,6 +39,7 @@ ROUTES = {
     "/v1/events": OWN,
     "/v1/events/batch": OWN,
     "/v1/events/<event_id>": ONE,
+    "/v1/events/<event_id>/why": ONE,
     "/v1/endpoints": OWN,
     "/v1/endpoints/<endpoint_id>": ONE,
     "/v1/endpoints/<endpoint_id>/secret/rotate": ONE,

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 
 from deliveries.rules import topics
+from deliveries.rules.topics import Mismatch
 
 EVERYTHING = ["orders", "orders.created", "a", "a.b.c.d", "", ".", "a..b", "*", "#", "ö.ß", "a b/c"]
 
@@ -68,6 +69,28 @@ def matches_by_definition(pattern: list[str], topic: list[str]) -> bool:
     return bool(topic) and first in ("*", topic[0]) and matches_by_definition(rest, topic[1:])
 
 
+@pytest.mark.parametrize(
+    ("pattern", "topic", "parting"),
+    [
+        ("orders.created", "orders.paid", Mismatch(2, "created", "paid")),
+        ("orders.created", "order.created", Mismatch(1, "orders", "order")),
+        ("orders.created", "orders", Mismatch(2, "created", None)),
+        ("orders.created", "orders.created.v2", Mismatch(3, None, "v2")),
+        ("orders.*", "orders", Mismatch(2, "*", None)),
+        ("orders.*.paid", "orders.eu.sent", Mismatch(3, "paid", "sent")),
+        ("orders.#", "order.paid", Mismatch(1, "orders", "order")),
+        ("orders.eu.#", "orders", Mismatch(2, "eu", None)),
+        ("a.#.b", "a.b", Mismatch(3, "b", None)),
+        ("#.b", "a.c", Mismatch(3, "b", None)),
+        ("#.b", "b", Mismatch(2, "b", None)),
+        ("", "a", Mismatch(1, "", "a")),
+        ("orders.#", "orders.paid", None),
+    ],
+)
+def test_where_a_pattern_and_a_topic_part_is_told(pattern: str, topic: str, parting: Mismatch | None) -> None:
+    assert topics.mismatch(pattern, topic) == parting
+
+
 patterns = some.lists(some.sampled_from(["a", "b", "", "*", "#", "#", "a*"]), min_size=1, max_size=7)
 segments = some.lists(some.sampled_from(["a", "b", "", "*", "#", "a*"]), min_size=1, max_size=8)
 
@@ -79,6 +102,15 @@ def test_the_matcher_agrees_with_the_definition(pattern: list[str], topic: list[
     expected = matches_by_definition(pattern, topic)
 
     assert topics.matches(".".join(pattern), ".".join(topic)) == expected
+    assert (topics.mismatch(".".join(pattern), ".".join(topic)) is None) == expected
+
+
+@given(patterns, segments)
+def test_what_is_told_of_a_mismatch_is_so(pattern: list[str], topic: list[str]) -> None:
+    if parting := topics.mismatch(".".join(pattern), ".".join(topic)):
+        assert parting.found == (topic[parting.segment - 1] if parting.segment <= len(topic) else None)
+        assert parting.wanted is None or parting.wanted in pattern or parting.wanted == "*"
+        assert parting.wanted != parting.found
 
 
 @given(patterns, segments)
@@ -110,7 +142,7 @@ def test_an_exact_pattern_matches_its_own_spelling_alone(pattern: list[str], top
 def test_a_hostile_pattern_costs_no_more_than_the_product_of_the_lengths(pattern: str, topic: str) -> None:
     lengths = len(topics._compiled(pattern)), len(topic.split("."))
 
-    steps = lines_run(topics._segments_match, topics._compiled(pattern), topic.split("."))
+    steps = lines_run(topics._parting, topics._compiled(pattern), topic.split("."))
 
     assert steps < 10 * (lengths[0] + 1) * (lengths[1] + 1)
 

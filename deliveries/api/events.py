@@ -137,10 +137,15 @@ class Rejected:
 @schema.event
 class EventDetail(Resource):
     def get(self, request: Request, event_id: str) -> HttpResponse:
-        row = Event.objects.filter(tenant_id=self.tenant_id, id=parse_uuid(event_id)).first()
-        if row is None:
-            raise NotFound("Event not found")
-        return json_response(documents.encode(documents.fields_of(row)))
+        event = find(self.tenant_id, event_id)
+        return json_response(documents.encode(documents.fields_of(event)))
+
+
+def find(tenant_id: str, event_id: str) -> Event:
+    event = Event.objects.filter(tenant_id=tenant_id, id=parse_uuid(event_id)).first()
+    if event is None:
+        raise NotFound("Event not found")
+    return event
 
 
 def _event(result: Accepted) -> bytes:

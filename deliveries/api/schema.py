@@ -67,6 +67,21 @@ event_batch = extend_schema_view(
     )
 )
 event = extend_schema_view(get=operation("get_event", "Read an event", {200: shapes.Event}))
+event_fates = extend_schema_view(
+    get=operation(
+        "explain_event",
+        "Tell why endpoints got an event, or why not",
+        {200: shapes.FateList},
+        query=[
+            only("endpoint_id"),
+            limit(50, 50),
+            parameter("cursor", OpenApiTypes.UUID, "`next_cursor` of the page before."),
+        ],
+        description="One item for each subscription of each endpoint: delivered, on its way and waiting for "
+        "what, given up, or not sent, with the segment of the topic or the clause of the filter that did "
+        "not match. Endpoints that the event was sent to come first, beyond the limit.",
+    )
+)
 
 # --- Endpoints and subscriptions ----------------------------------------------------------
 

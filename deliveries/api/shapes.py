@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from deliveries.models import Attempt
 from deliveries.models.endpoints import PayloadFormat
+from deliveries.why.waiting import Outcome
 from hookline.openapi import Anything, Milliseconds, Open, Shape, Text
 
 Id = serializers.UUIDField
@@ -63,6 +64,34 @@ class EventPage(Shape):
     count = Number()
     next_cursor = Text(required=False, help_text="Send it as `cursor` for the next page. Absent on the last.")
     cursor = Text(required=False, help_text="The same as `next_cursor`.")
+
+
+class Clause(Shape):
+    operator = Text(help_text="Such as `gte`. Empty for an object without an operator that is known.")
+    path = Text(help_text="Where in the event it looks. Empty for an `and` or `or` with nothing in it.")
+    wanted = Text(help_text="JSON, cut after 200 characters.")
+    found = Text(allow_null=True, help_text="The same of what the event holds; null where it holds nothing.")
+
+
+class Fate(Shape):
+    endpoint_id = Id()
+    subscription_id = Id(allow_null=True)
+    topic_pattern = Text(allow_null=True)
+    outcome = serializers.ChoiceField(choices=[str(outcome) for outcome in Outcome])
+    detail = Text(help_text="Why, in sentences for people.")
+    until = Milliseconds(allow_null=True, help_text="Until when it stays so, where that is known.")
+    job_id = Id(allow_null=True, help_text="The newest job; null where none was made.")
+    jobs = Number(help_text="How many there are. Replays make further ones.")
+    matches = serializers.BooleanField(
+        allow_null=True, help_text="Whether the event would match the subscription today."
+    )
+    clauses = many(Clause)
+
+
+class FateList(Shape):
+    items = many(Fate)
+    count = Number()
+    next_cursor = Text(required=False, help_text="Send it as `cursor` for the next page. Absent on the last.")
 
 
 class NewEvents(Shape):

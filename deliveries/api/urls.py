@@ -13,12 +13,14 @@ from deliveries.api import (
     stream,
     subscriptions,
     uploads,
+    why,
 )
 
 urlpatterns = [
     path("events", events.Events.as_view()),
     path("events/batch", events.EventBatch.as_view()),
     path("events/<event_id>", events.EventDetail.as_view()),
+    path("events/<event_id>/why", why.EventFates.as_view()),
     path("endpoints", endpoints.Endpoints.as_view()),
     path("endpoints/<endpoint_id>", endpoints.EndpointDetail.as_view()),
     path("endpoints/<endpoint_id>/secret/rotate", endpoints.SecretRotation.as_view()),

@@ -4,16 +4,17 @@ An object with no operator that we know passes everything, as clients of earlier
 """
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import islice
+from typing import Any, Protocol
 
-from deliveries.rules.values import Document, equal, is_number
+from deliveries.rules.values import MISSING, Document, equal, is_number
 from hookline.jsontext import parse
 
-Test = Callable[[Document], bool]
-
 MAX_DEPTH = 32
+MOST_CLAUSES = 20
 
 
 def _both_numbers(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
@@ -38,12 +39,14 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 def passes(text: str | None, document: Document) -> bool:
     """Whether an event passes a stored filter; no filter lets everything pass."""
-    return text is None or compiled(text)(document)
+    return text is None or compiled(text).holds(document)
 
 
-@lru_cache(maxsize=10_000)
-def compiled(text: str) -> Test:
-    return build(parse(text.encode()))
+def failures(text: str | None, document: Document) -> list["Clause"]:
+    """The clauses for which an event does not pass, the first ones; none exactly when it passes."""
+    if text is None or (rule := compiled(text)).holds(document):
+        return []
+    return list(islice(rule.decisive(document), MOST_CLAUSES))
 
 
 def fault_of(expression: object) -> str | None:
@@ -55,45 +58,123 @@ def fault_of(expression: object) -> str | None:
     return None
 
 
-def build(expression: object, depth: int = 0) -> Test:
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A part of a filter that decided about an event. One that `held` decided against it because
+    it stands in a `not`. Without a `path` it is an `and`, an `or` or an object with nothing in it."""
+
+    operator: str
+    path: str = ""
+    wanted: Any = None
+    found: Any = MISSING
+    held: bool = False
+
+
+class Rule(Protocol):
+    """A filter, or a part of one."""
+
+    def holds(self, document: Document) -> bool: ...
+
+    def decisive(self, document: Document) -> Iterator[Clause]:
+        """The clauses that make it hold, or not hold. There is always one."""
+        ...
+
+
+class Always:
+    def holds(self, document: Document) -> bool:
+        return True
+
+    def decisive(self, document: Document) -> Iterator[Clause]:
+        yield Clause("", held=True)
+
+
+ALWAYS = Always()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    operator: str
+    path: str
+    wanted: Any
+
+    def holds(self, document: Document) -> bool:
+        return COMPARISONS[self.operator](document.at(self.path), self.wanted)
+
+    def decisive(self, document: Document) -> Iterator[Clause]:
+        found = document.at(self.path)
+        yield Clause(self.operator, self.path, self.wanted, found, self.holds(document))
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    operator: str
+    parts: tuple[Rule, ...]
+
+    def holds(self, document: Document) -> bool:
+        return JOINS[self.operator](part.holds(document) for part in self.parts)
+
+    def decisive(self, document: Document) -> Iterator[Clause]:
+        """Of the parts, those that came out as the whole did."""
+        held = self.holds(document)
+        if not self.parts:
+            yield Clause(self.operator, held=held)
+        for part in self.parts:
+            if part.holds(document) == held:
+                yield from part.decisive(document)
+
+
+JOINS: Mapping[str, Callable[[Iterable[bool]], bool]] = {"and": all, "or": any}
+
+
+@dataclass(frozen=True, slots=True)
+class Negated:
+    part: Rule
+
+    def holds(self, document: Document) -> bool:
+        return not self.part.holds(document)
+
+    def decisive(self, document: Document) -> Iterator[Clause]:
+        yield from self.part.decisive(document)
+
+
+@lru_cache(maxsize=10_000)
+def compiled(text: str) -> Rule:
+    return build(parse(text.encode()))
+
+
+def build(expression: object, depth: int = 0) -> Rule:
     if not isinstance(expression, dict) or depth > MAX_DEPTH:
-        return _always
-    for name, compare in COMPARISONS.items():
+        return ALWAYS
+    for name in COMPARISONS:
         if name in expression:
-            return _comparison(compare, expression, name)
+            return _comparison(name, expression)
     return _combination(expression, depth)
 
 
-def _comparison(compare: Callable[[Any, Any], bool], expression: Mapping[str, Any], name: str) -> Test:
+def _comparison(name: str, expression: Mapping[str, Any]) -> Rule:
     path = expression[name]
     if "value" not in expression or not isinstance(path, str):
-        return _always
-    wanted = expression["value"]
-    return lambda document: compare(document.at(path), wanted)
+        return ALWAYS
+    return Comparison(name, path, expression["value"])
 
 
-def _combination(expression: Mapping[str, Any], depth: int) -> Test:
-    if "and" in expression:
-        return _joined(all, expression["and"], depth)
-    if "or" in expression:
-        return _joined(any, expression["or"], depth)
+def _combination(expression: Mapping[str, Any], depth: int) -> Rule:
+    for name in JOINS:
+        if name in expression:
+            return _joined(name, expression[name], depth)
     if "not" in expression:
         return _negated(expression["not"], depth)
-    return build(_spelled_out(expression), depth) if "op" in expression else _always
+    return build(_spelled_out(expression), depth) if "op" in expression else ALWAYS
 
 
-def _joined(join: Callable[[Iterable[bool]], bool], parts: object, depth: int) -> Test:
+def _joined(name: str, parts: object, depth: int) -> Rule:
     if not isinstance(parts, list):
-        return _always
-    tests = [build(part, depth + 1) for part in parts]
-    return lambda document: join(test(document) for test in tests)
+        return ALWAYS
+    return Joined(name, tuple([build(part, depth + 1) for part in parts]))
 
 
-def _negated(part: object, depth: int) -> Test:
-    if not isinstance(part, dict):
-        return _always
-    test = build(part, depth + 1)
-    return lambda document: not test(document)
+def _negated(part: object, depth: int) -> Rule:
+    return Negated(build(part, depth + 1)) if isinstance(part, dict) else ALWAYS
 
 
 def _spelled_out(expression: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,10 +190,6 @@ def _spelled_out(expression: Mapping[str, Any]) -> dict[str, Any]:
             rest = {key: value for key, value in expression.items() if key == "value"}
             return {name: expression.get("path")} | rest
     return {}
-
-
-def _always(document: Document) -> bool:
-    return True
 
 
 def _depth(value: object) -> int:

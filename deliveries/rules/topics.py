@@ -3,10 +3,22 @@
 A `#` that is not last stands for one segment or more. Nothing else is special, and case counts.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 ONE, ANY_NUMBER = "*", "#"
 LONGEST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Where a pattern and a topic part: at this segment of the topic, from 1. `wanted` is None where
+    the pattern ends, and `found` where the topic does."""
+
+    segment: int
+    wanted: str | None
+    found: str | None
 
 
 def fault_of(pattern: str) -> str | None:
@@ -15,7 +27,21 @@ def fault_of(pattern: str) -> str | None:
 
 
 def matches(pattern: str, topic: str) -> bool:
-    return _segments_match(_compiled(pattern), topic.split("."))
+    return _parting(_compiled(pattern), topic.split(".")) is None
+
+
+def mismatch(pattern: str, topic: str) -> Mismatch | None:
+    """Why the pattern does not match the topic; None exactly when it does."""
+    wanted, found = _compiled(pattern), topic.split(".")
+    parting = _parting(wanted, found)
+    if parting is None:
+        return None
+    at, here = parting
+    return Mismatch(here + 1, _nth(wanted, at), _nth(found, here))
+
+
+def _nth(segments: Sequence[str], n: int) -> str | None:
+    return segments[n] if n < len(segments) else None
 
 
 def is_exact(pattern: str) -> bool:
@@ -42,9 +68,10 @@ def _compiled(pattern: str) -> tuple[str, ...]:
     return (*compiled, last)
 
 
-def _segments_match(pattern: tuple[str, ...], topic: list[str]) -> bool:
-    """Compares from the left and, at a mismatch, lets the latest `#` take one segment more.
+def _parting(pattern: tuple[str, ...], topic: list[str]) -> tuple[int, int] | None:
+    """The segments of the two that cannot stand for each other; None if all do.
 
+    Compares from the left and, at a mismatch, lets the latest `#` take one segment more.
     Earlier ones need not be tried again, so a hostile pattern costs at most the product of
     the two lengths.
     """
@@ -60,5 +87,6 @@ def _segments_match(pattern: tuple[str, ...], topic: list[str]) -> bool:
             resume = (resume[0], resume[1] + 1)
             at, here = resume[0] + 1, resume[1]
         else:
-            return False
-    return all(segment == ANY_NUMBER for segment in pattern[at:])
+            return at, here
+    missing = (place for place in range(at, len(pattern)) if pattern[place] != ANY_NUMBER)
+    return next(((place, here) for place in missing), None)

@@ -1,5 +1,6 @@
 """Values inside an event, as a filter sees them."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -66,3 +67,22 @@ def equal(one: Any, other: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False)
+
+
+def shown(value: Any, most: int = 200) -> str:
+    """The value as JSON for people, cut short; nothing where it is missing. However big it is, little
+    more is read than shown."""
+    text = ""
+    for part in () if value is MISSING else _encoder.iterencode(_cut(value, most)):
+        text += part[: most + 1]
+        if len(text) > most:
+            break
+    text = text if len(text) <= most else f"{text[:most]}…"
+    return text.encode(errors="replace").decode()
+
+
+def _cut(value: Any, most: int) -> Any:
+    return value[:most] if isinstance(value, str) else value

@@ -1,0 +1,177 @@
+"""What became of an event at every subscription of every endpoint of its tenant.
+
+Asked for some endpoints at a time, in a number of queries that does not depend on how many.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from deliveries import documents
+from deliveries.models import Attempt, DeadLetter, Endpoint, Event, Job, Lane, Subscription
+from deliveries.rules.values import Document
+from deliveries.why.matching import Match, match
+from deliveries.why.waiting import Case, Line, Outcome, State, state_of
+from hookline.database import now
+from hookline.models import Process, Switch
+
+MOST_JOBS = 2000
+MOST_REACHED = 200
+# Of one endpoint, beside those that the event has jobs for.
+MOST_SUBSCRIPTIONS = 20
+ALIVE = timedelta(minutes=1)
+# The kinds of processes that deliver.
+DELIVERERS = ("worker", "serve", "deliver")
+NO_SUBSCRIPTION = State(Outcome.NOT_SENT, "It has no subscription, so that no event reaches it.")
+SUBSCRIBED_LATER = "It matches, but was subscribed after the event came. A replay sends it."
+PASSED_OVER = "It matches, but no job was made for it when the event came. A replay sends it."
+
+Route = tuple[UUID, UUID | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """At one subscription of one endpoint. `job` is the newest of `jobs`: replays make further ones.
+
+    `endpoint` is None if it was deleted, and `subscription` if it is forgotten, if there is none, or
+    if the job was made for the endpoint alone. `match` is how the event would fare today.
+    """
+
+    endpoint_id: UUID
+    endpoint: Endpoint | None
+    subscription: Subscription | None
+    state: State
+    match: Match | None = None
+    job: Job | None = None
+    jobs: int = 0
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether a replay would make a job."""
+        is_there = self.subscription is not None and self.subscription.deleted_at is None
+        return is_there and self.match is not None and self.match.holds
+
+
+def at(event: Event, endpoint_ids: Collection[UUID]) -> list[Fate]:
+    """The event's fates at these endpoints, in their order."""
+    facts = _Facts(event, endpoint_ids)
+    return [fate for id in dict.fromkeys(endpoint_ids) for fate in facts.fates(id)]
+
+
+def of_job(job: Job) -> State:
+    """What becomes of one job, whose event may be gone."""
+    [case] = _cases([job], Endpoint.objects.in_bulk([job.endpoint_id]))
+    return state_of(case, _line())
+
+
+def page(event: Event, after: UUID | None, most: int) -> tuple[list[Fate], UUID | None]:
+    """All fates, some endpoints at a time, and what to ask for the next ones with.
+
+    The first page begins with the endpoints that the event has jobs for.
+    """
+    ids = reached(event) if after is None else []
+    passed = passed_over(event).filter(id__gt=after) if after else passed_over(event)
+    others = list(passed.values_list("id", flat=True)[: most + 1])
+    return at(event, [*ids, *others[:most]]), others[most - 1] if len(others) > most else None
+
+
+def reached(event: Event) -> list[UUID]:
+    """The endpoints that the event has jobs for, those of the newest jobs first."""
+    jobs = Job.objects.filter(event_id=event.id, tenant_id=event.tenant_id).order_by("-id")
+    return list(dict.fromkeys(jobs.values_list("endpoint_id", flat=True)[:MOST_JOBS]))[:MOST_REACHED]
+
+
+def passed_over(event: Event) -> "QuerySet[Endpoint]":
+    """The tenant's endpoints that the event has no job for, in the order in which they were made."""
+    jobs = Job.objects.filter(event_id=event.id)
+    others = Endpoint.objects.exclude(id__in=jobs.values("endpoint_id"))
+    return others.filter(tenant_id=event.tenant_id).order_by("id")
+
+
+class _Facts:
+    """The rows that bear upon an event at some endpoints, each table read once or twice."""
+
+    def __init__(self, event: Event, endpoint_ids: Collection[UUID]) -> None:
+        self.event = event
+        self.document = Document(lambda: documents.fields_of(event))
+        self.line = _line()
+        ours = Endpoint.objects.filter(tenant_id=event.tenant_id)
+        self.endpoints = ours.in_bulk(list(endpoint_ids))
+        jobs = _latest_jobs(event, endpoint_ids)
+        self.jobs: dict[Route, Job] = {(job.endpoint_id, job.subscription_id): job for job in jobs}
+        self.states = {case.job.id: state_of(case, self.line) for case in _cases(jobs, self.endpoints)}
+        self.subscriptions: defaultdict[UUID, dict[UUID, Subscription]] = defaultdict(dict)
+        for subscription in _subscriptions(event, endpoint_ids, jobs):
+            self.subscriptions[subscription.endpoint_id][subscription.id] = subscription
+
+    def fates(self, endpoint_id: UUID) -> Iterator[Fate]:
+        """First where there is a job, and then where there is none."""
+        endpoint, subscriptions = self.endpoints.get(endpoint_id), self.subscriptions[endpoint_id]
+        sent = [job for route, job in self.jobs.items() if route[0] == endpoint_id]
+        for job in sent:
+            subscription = subscriptions.get(job.subscription_id) if job.subscription_id else None
+            found = self._match(subscription) if subscription else None
+            n: int = job.n  # type: ignore[attr-defined]
+            yield Fate(endpoint_id, endpoint, subscription, self.states[job.id], found, job, n)
+        for subscription in subscriptions.values():
+            if (endpoint_id, subscription.id) not in self.jobs:
+                found = self._match(subscription)
+                yield Fate(endpoint_id, endpoint, subscription, self._not_sent(subscription, found), found)
+        if endpoint and not sent and not subscriptions:
+            yield Fate(endpoint_id, endpoint, None, NO_SUBSCRIPTION)
+
+    def _match(self, subscription: Subscription) -> Match:
+        return match(subscription.topic_pattern, subscription.filter, self.event.topic, self.document)
+
+    def _not_sent(self, subscription: Subscription, found: Match) -> State:
+        if not found.holds:
+            return State(Outcome.NOT_SENT, found.sentence)
+        is_later = subscription.created_at >= self.event.created_at
+        return State(Outcome.NOT_SENT, SUBSCRIBED_LATER if is_later else PASSED_OVER)
+
+
+def _line() -> Line:
+    moment = now()
+    alive = Process.objects.filter(seen_at__gt=moment - ALIVE, kind__in=DELIVERERS)
+    is_paused = Switch.objects.filter(name=Switch.CLAIMS_PAUSED, is_on=True).exists()
+    return Line(moment, is_paused, alive.exists())
+
+
+def _latest_jobs(event: Event, endpoint_ids: Collection[UUID]) -> list[Job]:
+    """The newest job of the event for each route to these endpoints, with `n`, how many there are."""
+    route = [F("endpoint_id"), F("subscription_id")]
+    jobs = Job.objects.filter(event_id=event.id, tenant_id=event.tenant_id, endpoint_id__in=endpoint_ids)
+    placed = jobs.annotate(
+        place=Window(RowNumber(), partition_by=route, order_by=F("id").desc()),
+        n=Window(Count("id"), partition_by=route),
+    )
+    return list(placed.filter(place=1).order_by("-id")[:MOST_JOBS])
+
+
+def _subscriptions(
+    event: Event, endpoint_ids: Collection[UUID], jobs: Iterable[Job]
+) -> Iterator[Subscription]:
+    """Those of the jobs, and of each endpoint the first that were there when the event came or came
+    since."""
+    all_columns = Subscription.objects.defer("transform", "extra")
+    yield from all_columns.in_bulk({job.subscription_id for job in jobs if job.subscription_id}).values()
+    was_there = Q(deleted_at=None) | Q(deleted_at__gt=event.created_at)
+    found = all_columns.filter(was_there, tenant_id=event.tenant_id, endpoint_id__in=endpoint_ids)
+    place = Window(RowNumber(), partition_by=F("endpoint_id"), order_by=F("id").asc())
+    yield from found.annotate(place=place).filter(place__lte=MOST_SUBSCRIPTIONS).order_by("id")
+
+
+def _cases(jobs: Collection[Job], endpoints: dict[UUID, Endpoint]) -> Iterator[Case]:
+    ids = [job.id for job in jobs]
+    lanes = Lane.objects.in_bulk({job.endpoint_id for job in jobs})
+    letters = DeadLetter.objects.in_bulk(ids)
+    latest = Attempt.objects.filter(job_id__in=ids, attempt_n=F("job__attempt_count"))
+    attempts = {attempt.job_id: attempt for attempt in latest.defer("response_body", "response_headers")}
+    for job in jobs:
+        endpoint, lane = endpoints.get(job.endpoint_id), lanes.get(job.endpoint_id)
+        yield Case(job, endpoint, lane, attempts.get(job.id), letters.get(job.id))
