@@ -16,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from deliveries import dead_letters, endpoints
+from deliveries.documents import REMOVED
 from deliveries.models import (
     Attempt,
     DeadLetter,
@@ -93,7 +94,7 @@ class EventAdmin(Rows):
 
     @display(description="payload")
     def body(self, event: Event) -> Any:
-        return as_text(event.payload)
+        return REMOVED[event.payload_removed] if event.payload_removed else as_text(event.payload)
 
     @display(description="other fields")
     def others(self, event: Event) -> Any:

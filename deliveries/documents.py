@@ -23,6 +23,12 @@ NOT_EXTRA = SET_BY_SERVER | OWN_COLUMN
 LEAST_INT64, MOST_INT64 = -(2**63), 2**63 - 1
 LONGEST_KEY = 1000
 
+# Why an event cannot be delivered again, by what removed its payload.
+REMOVED = {
+    "retention": "The event's payload was removed by retention, so it cannot be delivered again.",
+    "expunged": "The event's payload was expunged, so it cannot be delivered again.",
+}
+
 _unstorable = re.compile("[\0\ud800-\udfff]")
 
 
@@ -49,6 +55,7 @@ class Stored:
     idempotency_key: str | None
     occurred_at: int
     created_at: datetime
+    payload_removed: str | None = None
 
 
 def read(body: bytes) -> Fields:
@@ -98,6 +105,8 @@ def fields_of(event: "Stored | Event") -> Fields:
     fields["created_at"] = b"%d" % milliseconds(event.created_at)
     if event.idempotency_key is not None:
         fields["idempotency_key"] = quoted(event.idempotency_key).encode()
+    if event.payload_removed is not None:
+        fields["payload_removed"] = quoted(event.payload_removed).encode()
     return fields | jsontext.fields(event.extra.encode()) if event.extra else fields
 
 

@@ -146,6 +146,8 @@ class Pump:
         self.worked_at = time.monotonic()
         if job.event is None or job.target is None:
             self._finish(Settlement(job, None, Dead(retries.ORPHANED)))
+        elif job.event.payload_removed:
+            self._finish(Settlement(job, None, Dead(retries.PAYLOAD_REMOVED)))
         elif job.lost_count > MOST_LOSSES:
             self._finish(Settlement(job, None, Dead(retries.LEASE_LOST)))
         else:

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
+from deliveries.finished import AT_ONCE
 from deliveries.models import (
     Attempt,
     DeadLetter,
@@ -17,7 +18,7 @@ from deliveries.models import (
     Lane,
     Replay,
 )
-from deliveries.retention import AT_ONCE, remove_events
+from deliveries.retention import remove_events
 from hookline.database import now, write
 from hookline.errors import Conflict
 from tenants import audit
@@ -47,7 +48,7 @@ def purge(tenant_id: str, seconds: float) -> int:
     with write():
         Endpoint.objects.filter(tenant_id=tenant_id).delete()
     while ids := _some_events(tenant_id):
-        removed += remove_events(ids, owed_too=True)
+        removed += remove_events(ids, owed_too=True).events
         if time.monotonic() > end:
             return removed
     _purge_rest(tenant_id)

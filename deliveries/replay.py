@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import UUID
 
 from deliveries import intake
-from deliveries.documents import Stored
+from deliveries.documents import REMOVED, Stored
 from deliveries.models import DeadLetter, Event, Replay
 from deliveries.queue.enqueue import NewJob, enqueue
 from deliveries.routing import Routes
@@ -16,7 +16,7 @@ from hookline.database import write
 from hookline.ids import parse_uuid
 from tenants import audit
 
-STORED = ("id", "tenant_id", "topic", "payload", "extra", "idempotency_key", "occurred_at", "created_at")
+STORED = tuple(field.name for field in fields(Stored))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,11 @@ class Selection:
 def replay(tenant_id: str, routes: Routes, selection: Selection, by: str) -> Replay:
     """Makes the jobs and the record of them, in one transaction."""
     with write():
-        events = _selected(tenant_id, selection)
-        jobs = {str(event.id): _matched(event, routes, selection.endpoint_id) for event in events}
-        asked = jobs if selection.event_ids is None else dict.fromkeys(selection.event_ids)
-        results = json.dumps([_result(event_id, jobs.get(event_id)) for event_id in asked])
+        events = {str(event.id): event for event in _selected(tenant_id, selection)}
+        whole = {id: event for id, event in events.items() if not event.payload_removed}
+        jobs = {id: _matched(event, routes, selection.endpoint_id) for id, event in whole.items()}
+        asked = events if selection.event_ids is None else dict.fromkeys(selection.event_ids)
+        results = json.dumps([_result(id, events.get(id), jobs.get(id)) for id in asked])
         request = json.dumps(asdict(selection), default=str)
         record = Replay(tenant_id=tenant_id, request=request, results=results)
         record.save(force_insert=True)
@@ -48,10 +49,11 @@ def replay(tenant_id: str, routes: Routes, selection: Selection, by: str) -> Rep
     return record
 
 
-def _result(event_id: str, jobs: list[NewJob] | None) -> dict[str, Any]:
-    if jobs is None:
-        return {"event_id": event_id, "error": "Event not found"}
-    return {"event_id": event_id, "job_ids": [str(job.id) for job in jobs]}
+def _result(event_id: str, event: Stored | None, jobs: list[NewJob] | None) -> dict[str, Any]:
+    if jobs is not None:
+        return {"event_id": event_id, "job_ids": [str(job.id) for job in jobs]}
+    removed = event.payload_removed if event else None
+    return {"event_id": event_id, "error": REMOVED[removed] if removed else "Event not found"}
 
 
 def _matched(event: Stored, routes: Routes, endpoint_id: UUID | None) -> list[NewJob]:

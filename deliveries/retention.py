@@ -1,16 +1,19 @@
 """Lets go of what is older than HL_RETENTION_SECS.
 
-An event goes with its jobs and attempts, once all its jobs are finished and none has a dead
-letter: what is still owed, or waits for an operator, is kept.
+An event goes with its jobs and attempts, once it is finished: what is still owed, or waits for an
+operator, is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
+from deliveries import finished
+from deliveries.finished import AT_ONCE, UNFINISHED
 from deliveries.intake import KEY_LIVES
 from deliveries.models import (
     Attempt,
@@ -23,63 +26,68 @@ from deliveries.models import (
     Subscription,
 )
 from hookline.database import now, write
-from hookline.ids import first_uuid7
 from hookline.models import Process
-
-AT_ONCE = 1000
-UNFINISHED = (Job.Status.PENDING, Job.Status.RUNNING)
+from hookline.progress import Progress, unseen
 
 
-def prune() -> int:
-    """Removes what is old in small transactions, oldest first; returns how many events went."""
-    before = now() - timedelta(seconds=settings.HL_RETENTION_SECS)
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """How much was removed, or would be."""
+
+    events: int = 0
+    jobs: int = 0
+    attempts: int = 0
+
+    def __add__(self, other: "Gone") -> "Gone":
+        return Gone(self.events + other.events, self.jobs + other.jobs, self.attempts + other.attempts)
+
+
+def prune(progress: Progress = unseen) -> Gone:
+    """Removes what is old in small transactions, oldest first."""
+    gone, before = Gone(), _ago(settings.HL_RETENTION_SECS)
+    for ids in _old(before, progress):
+        gone += remove_events(ids)
     _prune_rows(IdempotencyKey.objects.all(), "created_at", now() - KEY_LIVES)
-    _prune_rows(InboxMessage.objects.all(), "received_at", before)
+    _prune_rows(InboxMessage.objects.all(), "received_at", _messages_end())
     _prune_rows(Replay.objects.all(), "created_at", before)
     _prune_rows(Process.objects.all(), "seen_at", now() - timedelta(days=1))
-    removed = _prune_events(before)
     _prune_subscriptions(before)
-    return removed
+    return gone
 
 
-def remove_events(ids: Sequence[UUID], *, owed_too: bool = False) -> int:
-    """Deletes events with everything that belongs to them; returns how many there were.
+def count(progress: Progress = unseen) -> Gone:
+    """How much history `prune` would remove now."""
+    gone = Gone()
+    for ids in _old(_ago(settings.HL_RETENTION_SECS), progress):
+        jobs = Job.objects.filter(event_id__in=ids)
+        attempts = Attempt.objects.filter(job_id__in=jobs.values("id"))
+        gone += Gone(len(ids), jobs.count(), attempts.count())
+    return gone
 
-    Events are locked, so that no replay gives them new jobs, and then their jobs, so that none is
-    requeued; only after that is it judged what may go. Both in the order of ids, as everywhere.
-    """
+
+def remove_events(ids: Sequence[UUID], *, owed_too: bool = False) -> Gone:
+    """Deletes events with everything that belongs to them, if they are finished."""
     with write():
-        events = Event.objects.filter(id__in=ids).order_by("id").select_for_update(skip_locked=True)
-        going = set(events.values_list("id", flat=True))
-        jobs = Job.objects.filter(event_id__in=going).order_by("id").select_for_update()
-        finished = list(jobs.values_list("event_id", "finished_at"))
-        if not owed_too:
-            buried = DeadLetter.objects.filter(event_id__in=going).values_list("event_id", flat=True)
-            going -= {*buried, *(event_id for event_id, finished_at in finished if finished_at is None)}
+        going = finished.hold(ids, owed_too=owed_too)
         theirs = Job.objects.filter(event_id__in=going)
-        Attempt.objects.filter(job_id__in=theirs.values("id")).delete()
+        attempts = Attempt.objects.filter(job_id__in=theirs.values("id")).delete()[0]
         DeadLetter.objects.filter(event_id__in=going).delete()
-        theirs.delete()
-        return Event.objects.filter(id__in=going).delete()[0]
+        jobs = theirs.delete()[0]
+        return Gone(Event.objects.filter(id__in=going).delete()[0], jobs, attempts)
 
 
-def _prune_events(before: datetime) -> int:
-    removed, after, end = 0, UUID(int=0), first_uuid7(before)
-    while True:
-        old = Event.objects.filter(id__gt=after, id__lt=end).order_by("id")
-        ids = list(old.values_list("id", flat=True)[:AT_ONCE])
-        if not ids:
-            return removed
-        removed += remove_events(_finished(ids))
-        after = ids[-1]
+def _ago(seconds: int) -> datetime:
+    return now() - timedelta(seconds=seconds)
 
 
-def _finished(ids: Sequence[UUID]) -> list[UUID]:
-    """Those of the events that nobody waits for any more, as far as a look without locks tells."""
-    owed = Job.objects.filter(event_id=OuterRef("id"), status__in=UNFINISHED)
-    buried = DeadLetter.objects.filter(event_id=OuterRef("id"))
-    finished = Event.objects.filter(~Exists(owed), ~Exists(buried), id__in=ids)
-    return list(finished.values_list("id", flat=True))
+def _old(before: datetime, progress: Progress) -> Iterator[list[UUID]]:
+    return finished.older(Event.objects.all(), before, "events", progress)
+
+
+def _messages_end() -> datetime:
+    """The development inbox holds payloads, and keeps them no longer than events do."""
+    lifetimes = [settings.HL_RETENTION_SECS, settings.HL_PAYLOAD_RETENTION_SECS]
+    return _ago(min(filter(None, lifetimes), default=0))
 
 
 def _prune_rows(rows: "QuerySet[Model]", column: str, before: datetime) -> None:

@@ -16,6 +16,7 @@ MOST_ASKED_SECONDS = 3600.0
 SPENT = "max_attempts_exceeded"
 ORPHANED = "failed to fetch event or endpoint"
 LEASE_LOST = "lease_lost"
+PAYLOAD_REMOVED = "payload_removed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,3 +40,8 @@ def parse_uuid(text: str) -> uuid.UUID:
     except ValueError:
         return NO_ID
     return parsed if str(parsed) == text else NO_ID
+
+
+def milliseconds_of(id: uuid.UUID) -> int:
+    """When the id was made, in milliseconds since 1970."""
+    return id.int >> 80

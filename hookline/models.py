@@ -30,6 +30,8 @@ class Chore(models.Model):
     last_run_at = models.DateTimeField(null=True)
     duration_ms = models.IntegerField(default=0)
     done_count = models.BigIntegerField(default=0)
+    # How far it came, for work that goes on from there.
+    reached = models.UUIDField(null=True)
 
     class Meta:
         db_table = "chores"

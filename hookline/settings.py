@@ -76,6 +76,10 @@ HL_REDIS_URL = env.value(
 HL_RETENTION_SECS = env.integer(
     "HL_RETENTION_SECS", 604_800, "How long finished events and their history are kept.", least=1
 )
+HL_PAYLOAD_RETENTION_SECS = env.integer(
+    "HL_PAYLOAD_RETENTION_SECS", 0, "How long the payloads of finished events are kept, and what receivers "
+    "answered: 0 means as long as the events.",
+)  # fmt: skip
 HL_COMPACT_INTERVAL_MS = env.integer(
     "HL_COMPACT_INTERVAL_MS", 3_600_000, "How often old data is removed.", least=1000
 )

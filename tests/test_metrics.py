@@ -208,7 +208,7 @@ def test_counters_do_not_fall_when_what_they_counted_is_removed(
     before = since(counted)
 
     settings.HL_RETENTION_SECS = -60  # everything is old
-    assert retention.prune() == 3
+    assert retention.prune().events == 3
     assert not any(model.objects.exists() for model in (Event, Job, Attempt))
     assert since(counted) == before
 

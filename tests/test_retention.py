@@ -7,7 +7,8 @@ from django.db.models import Model
 from pytest_django import Settings
 
 from deliveries import retention
-from deliveries.models import Attempt, DeadLetter, Event, Job
+from deliveries.models import Attempt, DeadLetter, Event, InboxMessage, Job
+from deliveries.retention import Gone
 from tenants.models import Tenant
 from tests.factories import publish
 from tests.queueing import bury, fail, make_target, succeed, take
@@ -15,6 +16,7 @@ from tests.queueing import bury, fail, make_target, succeed, take
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HISTORY: tuple[type[Model], ...] = (Event, Job, Attempt)
+NOTHING = Gone()
 
 
 @pytest.fixture
@@ -26,16 +28,20 @@ def counts() -> list[int]:
     return [model._default_manager.count() for model in HISTORY]
 
 
-def prune() -> int:
+def prune() -> Gone:
+    """What went, which is what had been foretold."""
     time.sleep(0.005)  # ids tell the time in ms
-    return retention.prune()
+    foretold = retention.count()
+    gone = retention.prune()
+    assert gone == foretold
+    return gone
 
 
 def test_what_is_young_stays(acme: Tenant) -> None:
     make_target(acme)
     publish(acme, {"topic": "a"})
     succeed(take())
-    assert prune() == 0
+    assert prune() == NOTHING
     assert counts() == [1, 1, 1]
 
 
@@ -45,7 +51,7 @@ def test_an_old_event_goes_with_its_jobs_and_attempts(acme: Tenant, nothing_is_y
     make_target(acme)
     publish(acme, {"topic": "a"})
     succeed(take())
-    assert prune() == 2
+    assert prune() == Gone(events=2, jobs=2, attempts=2)
     assert counts() == [0, 0, 0]
 
 
@@ -56,7 +62,7 @@ def test_what_is_owed_or_dead_stays_however_old(acme: Tenant, nothing_is_young: 
     retried, dead, running = take()
     fail([retried], retry_in=3600)
     bury([dead])
-    assert prune() == 0
+    assert prune() == NOTHING
     assert Event.objects.count() == 3
     assert DeadLetter.objects.get().job_id == dead.id
     assert Job.objects.get(id=running.id).status == "running"
@@ -68,6 +74,26 @@ def test_one_unfinished_job_keeps_its_event(acme: Tenant, nothing_is_young: None
     publish(acme, {"topic": "a"})
     first, second = take()
     succeed([first])
-    assert prune() == 0
+    assert prune() == NOTHING
     succeed([second])
-    assert prune() == 1
+    assert prune().events == 1
+
+
+def test_progress_is_told_up_to_its_end(acme: Tenant, nothing_is_young: None) -> None:
+    publish(acme, {"topic": "a"})
+    time.sleep(0.005)
+    told: list[tuple[str, int, float]] = []
+    retention.prune(lambda *progress: told.append(progress))
+    assert [(part, done) for part, done, _ in told] == [("events", 1), ("events", 1)]
+    assert [share for *_, share in told] == sorted(share for *_, share in told)
+    assert told[-1] == ("events", 1, 1)
+
+
+def test_the_inbox_keeps_payloads_no_longer_than_events_do(settings: Settings) -> None:
+    InboxMessage.objects.create(token="a", body=b"{}", headers={})
+    retention.prune()
+    assert InboxMessage.objects.count() == 1
+    settings.HL_PAYLOAD_RETENTION_SECS = 0.001
+    time.sleep(0.01)
+    retention.prune()
+    assert InboxMessage.objects.count() == 0

@@ -30,6 +30,7 @@ class Compact(Resource):
     def post(self, request: Request) -> Response:
         with write():
             chores.make_due(chores.PRUNE)
+            chores.make_due(chores.PAYLOADS)
             audit.record(self.tenant_id, self.caller.actor, "store.compaction_requested")
         return Response({"ok": True, "message": "compaction triggered"}, status=202)
 

@@ -10,10 +10,11 @@ from deliveries import replay, routing
 from deliveries.api import schema
 from deliveries.api.fields import ReplayFields
 from deliveries.api.pages import MOST
+from deliveries.documents import REMOVED
 from deliveries.models import Event, Replay
 from deliveries.replay import Selection
 from hookline.api import Resource
-from hookline.errors import Invalid, InvalidJson, NotFound
+from hookline.errors import Conflict, Invalid, InvalidJson, NotFound
 from hookline.ids import parse_uuid
 
 DEFAULT_LIMIT, LIMIT_IF_INVALID = 100, 50
@@ -33,17 +34,19 @@ class Replays(Resource):
         return Response(present(entry))
 
     def _document(self) -> dict[str, Any]:
-        """What is asked for. An event that is asked for by itself must exist."""
+        """What is asked for. An event that is asked for by itself must exist, and be whole."""
         try:
             document = self.document()
         except InvalidJson as fault:
             if fault.detail:
                 raise
             raise Invalid("event_id or time range required") from None
-        event_id = document.get("event_id")
-        events = Event.objects.filter(tenant_id=self.tenant_id)
-        if isinstance(event_id, str) and not events.filter(id=parse_uuid(event_id)).exists():
-            raise NotFound("Event not found")
+        if isinstance(event_id := document.get("event_id"), str):
+            event = Event.objects.filter(tenant_id=self.tenant_id, id=parse_uuid(event_id)).first()
+            if event is None:
+                raise NotFound("Event not found")
+            if event.payload_removed:
+                raise Conflict(REMOVED[event.payload_removed])
         return document
 
 

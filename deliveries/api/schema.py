@@ -193,9 +193,10 @@ replays = extend_schema_view(
         "Deliver past events again",
         {200: shapes.Replay},
         body=fields.ReplayFields,
-        faults=[404],
+        faults=[404, 409],
         description="The events are those of `event_id` or `event_ids`, or else the first ones that the "
-        "other fields select. Each is matched against the subscriptions of today.",
+        "other fields select. Each is matched against the subscriptions of today. An event whose payload "
+        "was removed is not delivered: its result has an `error`, and alone it is refused with 409.",
     ),
 )
 replay = extend_schema_view(get=operation("get_replay", "Read a replay", {200: shapes.Replay}))

@@ -47,6 +47,11 @@ class Event(Open):
     occurred_at = Milliseconds()
     created_at = Milliseconds()
     idempotency_key = Text(required=False)
+    payload_removed = Text(
+        required=False,
+        help_text="There only if the payload no longer is: `retention` or `expunged`. Other fields that the "
+        "producer sent are gone with it, and the event cannot be delivered again.",
+    )
 
 
 class PublishedEvent(Event):

@@ -8,8 +8,12 @@ from tenants.models import Tenant
 
 
 class Event(models.Model):
-    """A topic and a payload, never changed. Rows on hot tables carry no database constraint to
-    others: each would cost a look-up per row, and intake writes them together anyway."""
+    """A topic and a payload, never changed, and at most forgotten. Rows on hot tables carry no database
+    constraint to others: each would cost a look-up per row, and intake writes them together anyway."""
+
+    class PayloadRemoved(models.TextChoices):
+        RETENTION = "retention", "removed by retention"
+        EXPUNGED = "expunged", "expunged"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
@@ -20,6 +24,8 @@ class Event(models.Model):
     idempotency_key = models.TextField(null=True)
     occurred_at = models.BigIntegerField(help_text="milliseconds since 1970, as the producer gave it")
     created_at = models.DateTimeField()
+    # Why payload and extra are no longer there; null as long as they are.
+    payload_removed = models.CharField(max_length=10, choices=PayloadRemoved, null=True)
 
     class Meta:
         db_table = "events"

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from deliveries.models import Job
+from deliveries.queue.lanes import ring
 from hookline.database import now, write
 
 
@@ -13,3 +14,12 @@ def hasten(tenant_id: str, endpoint_id: UUID) -> None:
         waiting = Job.objects.filter(tenant_id=tenant_id, endpoint_id=endpoint_id, status=Job.Status.PENDING)
         later = waiting.filter(next_attempt_at__gt=moment).select_for_update(skip_locked=True, no_key=True)
         Job.objects.filter(id__in=later.values("id")).update(next_attempt_at=moment)
+
+
+def hasten_event(event_id: UUID) -> None:
+    """All jobs of one event."""
+    with write():
+        waiting = Job.objects.filter(event_id=event_id, status=Job.Status.PENDING).order_by("id")
+        jobs = list(waiting.select_for_update(no_key=True))
+        Job.objects.filter(id__in=[job.id for job in jobs]).update(next_attempt_at=now())
+        ring((job.endpoint_id, job.tenant_id) for job in jobs)

@@ -106,7 +106,7 @@ taken AS (
   RETURNING jobs.*)
 SELECT t.id, t.tenant_id, t.event_id, t.endpoint_id, t.attempt_count, t.forgiven_count, t.lost_count,
        t.lease_until, e.topic, e.payload, e.extra, e.idempotency_key, e.occurred_at, e.created_at,
-       s.transform, t.subscription_id IS NULL OR s.id IS NOT NULL
+       e.payload_removed, s.transform, t.subscription_id IS NULL OR s.id IS NOT NULL
 FROM taken t LEFT JOIN events e ON e.id = t.event_id LEFT JOIN subscriptions s ON s.id = t.subscription_id
 """
 
@@ -269,8 +269,8 @@ def take_jobs(
 
 def _claimed(row: Row, claim_id: UUID, target: Target | None) -> ClaimedJob:
     job_id, tenant_id, event_id, endpoint_id, attempts, forgiven, losses, lease_until = row[:8]
-    topic, *rest = row[8:14]
-    transform, has_rules = row[14:]
+    topic, *rest = row[8:15]
+    transform, has_rules = row[15:]
     return ClaimedJob(
         job_id, claim_id, tenant_id, event_id, endpoint_id, attempts, forgiven, losses, lease_until,
         Stored(event_id, tenant_id, topic, *rest) if topic is not None else None,

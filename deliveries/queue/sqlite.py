@@ -56,8 +56,8 @@ LEFT JOIN endpoints e ON e.id = lane.endpoint_id
 
 DUE_JOBS = """
 SELECT j.id, j.tenant_id, j.event_id, j.endpoint_id, j.attempt_count, j.forgiven_count, j.lost_count,
-       e.topic, e.payload, e.extra, e.idempotency_key, e.occurred_at, e.created_at, s.transform,
-       j.subscription_id IS NULL OR s.id IS NOT NULL
+       e.topic, e.payload, e.extra, e.idempotency_key, e.occurred_at, e.created_at, e.payload_removed,
+       s.transform, j.subscription_id IS NULL OR s.id IS NOT NULL
 FROM (SELECT * FROM jobs
       WHERE status = 'pending' AND tenant_id = %(tenant)s AND endpoint_id = %(endpoint)s
         AND next_attempt_at <= %(now)s ORDER BY next_attempt_at LIMIT %(room)s) j
@@ -221,10 +221,10 @@ def take_jobs(
 
 def _claimed(row: Row, claim_id: UUID, lease: datetime, target: Target | None) -> ClaimedJob:
     job, tenant_id, event, endpoint_id, attempts, forgiven, losses = row[:7]
-    topic, payload, extra, key, occurred_at, created_at = row[7:13]
-    transform, has_rules = row[13:]
+    topic, payload, extra, key, occurred_at, created_at, removed = row[7:14]
+    transform, has_rules = row[14:]
     event_id, created = UUID(event), cast(datetime, from_text(created_at))
-    stored = Stored(event_id, tenant_id, topic, payload, extra, key, occurred_at, created)
+    stored = Stored(event_id, tenant_id, topic, payload, extra, key, occurred_at, created, removed)
     return ClaimedJob(
         UUID(job), claim_id, tenant_id, event_id, UUID(endpoint_id), attempts, forgiven, losses, lease,
         stored if topic is not None else None,

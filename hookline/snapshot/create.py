@@ -1,17 +1,14 @@
 """Writes a snapshot: all tables as they are at one moment, while events are taken and delivered."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from hookline import __version__
+from hookline.progress import Progress, watched
 from hookline.snapshot import file
 from hookline.snapshot.file import FORMAT, VERSION, Digest, Writer
-from hookline.snapshot.stores import AT_ONCE, Store, reading
+from hookline.snapshot.stores import Store, reading
 from hookline.snapshot.tables import Table, all_tables
-
-# Told the table, the rows done and those there are.
-Progress = Callable[[str, int, int], None]
 
 
 def create(path: Path, progress: Progress) -> int:
@@ -25,12 +22,9 @@ def create(path: Path, progress: Progress) -> int:
 def _write(table: Table, store: Store, writer: Writer, progress: Progress) -> int:
     total, digest = store.count(table), Digest()
     writer.say(table=table.name, columns=table.names, rows=total)
-    for row in store.rows(table):
+    for row in watched(store.rows(table), table.name, total, progress):
         line = table.encode(row)
         digest.add(line)
         writer.line(line)
-        if digest.count % AT_ONCE == 0:
-            progress(table.name, digest.count, total)
     writer.say(count=digest.count, digest=digest.text)
-    progress(table.name, digest.count, total)
     return digest.count

@@ -11,10 +11,10 @@ from django.db.models import Model
 from deliveries.models import Endpoint, Event, InboxMessage, Job, Subscription
 from hookline import installation, keyring
 from hookline.keyring import CannotOpen
+from hookline.progress import Progress, watched
 from hookline.snapshot import file
-from hookline.snapshot.create import Progress
 from hookline.snapshot.file import BadSnapshot, Digest, Reader
-from hookline.snapshot.stores import AT_ONCE, Store, writing
+from hookline.snapshot.stores import Store, writing
 from hookline.snapshot.tables import Table, all_tables
 from tenants.models import ApiKey
 
@@ -54,22 +54,19 @@ def _tables(reader: Reader, progress: Progress) -> Iterator[tuple[Table, Digest,
         table, digest = known.pop(head["table"], None), Digest()
         if table is None or head["columns"] != table.names:
             raise BadSnapshot("The snapshot is of another version of HookLine: restore it with that one.")
-        yield table, digest, _watched(reader, table, digest, int(head["rows"]), progress)
+        rows = _checked(table, reader.rows(digest))
+        yield table, digest, watched(rows, table.name, int(head["rows"]), progress)
     if known:
         raise BadSnapshot(f"The snapshot lacks the table {next(iter(known))}.")
 
 
-def _watched(
-    reader: Reader, table: Table, digest: Digest, total: int, progress: Progress
-) -> Iterator[list[Any]]:
+def _checked(table: Table, rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    """The same rows, whose secrets, where they have one, our keys open."""
     box = table.names.index(SECRET) if SECRET in table.names else None
-    for row in reader.rows(digest):
+    for row in rows:
         if box is not None and row[box]:
             _require_key(row[table.names.index("id")], base64.b64decode(row[box]))
-        if digest.count % AT_ONCE == 0:
-            progress(table.name, digest.count, total)
         yield row
-    progress(table.name, digest.count, total)
 
 
 def _require_key(endpoint_id: str, box: bytes) -> None:
@@ -92,8 +89,7 @@ def _compare(store: Store, digests: dict[str, Digest], progress: Progress) -> No
     """What the store gives back now, with what the file said."""
     for table in all_tables():
         found = Digest()
-        for row in store.rows(table):
+        for row in watched(store.rows(table), f"{table.name}, compared", digests[table.name].count, progress):
             found.add(table.encode(row))
         if found != digests[table.name]:
             raise NotRestored(f"The rows of {table.name} came out differently; nothing was restored.")
-        progress(f"{table.name}, compared", found.count, found.count)

@@ -312,6 +312,12 @@ DROP INDEX attempts_started;
 CREATE INDEX attempts_started ON attempts USING brin (started_at)
   WITH (pages_per_range = 32, autosummarize = on);
 
+-- deliveries 0003_payload_removed
+ALTER TABLE "events" ADD COLUMN "payload_removed" varchar(10) NULL;
+
+-- hookline 0002_chore_reached
+ALTER TABLE "chores" ADD COLUMN "reached" uuid NULL;
+
 -- sessions 0001_initial
 CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY,
   "session_data" text NOT NULL,
@@ -344,6 +350,8 @@ INSERT INTO "django_migrations" ("app", "name", "applied") VALUES
   ('tenants', '0001_initial', now()),
   ('deliveries', '0001_initial', now()),
   ('deliveries', '0002_storage', now()),
+  ('deliveries', '0003_payload_removed', now()),
+  ('hookline', '0002_chore_reached', now()),
   ('sessions', '0001_initial', now());
 
 COMMIT;

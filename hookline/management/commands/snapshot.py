@@ -1,5 +1,4 @@
 import sqlite3
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from django.core.management.base import BaseCommand
 
 from hookline import snapshot, start
 from hookline.environment import refuse
+from hookline.progress import show
 from hookline.snapshot import BadSnapshot, NotRestored
 
 
@@ -39,21 +39,12 @@ class Command(BaseCommand):
         if dest.exists():
             refuse(f"{dest} exists already: choose another name.")
         start.require_store()
-        return snapshot.create(dest, _show)
+        return snapshot.create(dest, show)
 
     def _restore(self, source: Path, validate_only: bool, **options: Any) -> int:
         if validate_only:
-            return snapshot.validate(source, _show)
+            return snapshot.validate(source, show)
         start.require_secrets()
         start.require_store()
         start.migrate()
-        return snapshot.restore(source, _show)
-
-
-def _show(table: str, done: int, total: int) -> None:
-    """One line a table; on a terminal it moves while the table is under way."""
-    end = "\n" if done == total else "\r"
-    if end == "\n" or sys.stderr.isatty():
-        share = f"{done / total:4.0%}" if total else "    "
-        sys.stderr.write(f"{table:36} {done:>12,} {share}{end}")
-        sys.stderr.flush()
+        return snapshot.restore(source, show)
