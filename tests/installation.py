@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,23 @@ def chromium_program() -> str:
     return found
 
 
-PROGRAMS = {
+def program(name: str) -> Callable[[], str]:
+    """Of a package that calls its program so."""
+
+    def look() -> str:
+        if (found := shutil.which(name)) is None:
+            raise Missing(f"{name} is not installed.")
+        return found
+
+    return look
+
+
+PROGRAMS: dict[str, Callable[[], object]] = {
     "chromium": chromium_program,
+    "curl": program("curl"),
+    "golang-go": program("go"),
+    "jq": program("jq"),
+    "nodejs": program("node"),
     "pgbouncer": pgbouncer_program,
     "postgresql": postgres_programs,
     "redis-server": redis_program,

@@ -32,6 +32,8 @@ ENVIRONMENT = {
 
 # Besides HookLine's own two stores: PostgreSQL behind PgBouncer.
 POOLED = "pgbouncer"
+# What the tests of other people's clients run them with.
+CLIENTS = ["curl", "golang-go", "jq", "nodejs"]
 PACKAGES = {"embedded": [], "postgres": ["postgresql"], POOLED: ["postgresql", "pgbouncer"]}
 
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
@@ -59,7 +61,7 @@ def _prepare(store: str, options: Any) -> None:
         _end_with_parent()
     has_workers = bool(options.tx or options.numprocesses) and not is_worker
     if has_workers:
-        installation.ensure("postgresql", "redis-server", "pgbouncer")
+        installation.ensure("postgresql", "redis-server", "pgbouncer", *CLIENTS)
     elif not is_worker:
         installation.ensure(*PACKAGES[store])
     if store == POOLED:
