@@ -34,12 +34,15 @@ def change(endpoint_id: UUID, values: Mapping[str, Any], unknown: Fields, by: st
     """Changes what is named, for the next delivery on, also of jobs that wait already."""
     with write():
         endpoint = _locked(endpoint_id)
+        old_url, was_enabled = endpoint.url, endpoint.is_enabled
         _assign(endpoint, values, by)
         if unknown:
             known = jsontext.fields((endpoint.extra or "{}").encode())
             endpoint.extra = encode(known | unknown).decode()
         endpoint.updated_at = now()
         endpoint.save()
+        if endpoint.is_enabled and (endpoint.url != old_url or not was_enabled):
+            lanes.forget_failures(endpoint.id)
         lanes.wake(endpoint.id)
         audit.record(endpoint.tenant_id, by, "endpoint.updated", endpoint.id, fields=sorted(values))
     return endpoint
@@ -111,9 +114,9 @@ def _assign(endpoint: Endpoint, values: Mapping[str, Any], by: str) -> None:
     if "secret" in values:
         endpoint.forget_old_secret()
     if endpoint.is_enabled:
-        endpoint.disabled_reason = ""
-    elif was_enabled:
-        endpoint.disabled_reason = f"Disabled by {by}."
+        endpoint.enable()
+    elif was_enabled or set(values) == {"enabled"}:  # not a document that was read and is sent back
+        endpoint.disable(f"Disabled by {by}.", now())
 
 
 def _place(endpoint: Endpoint) -> str:

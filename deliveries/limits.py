@@ -35,6 +35,7 @@ class OpenLane:
     rate_limit_rps: int | None
     timeout_ms: int | None
     changed_at: datetime | None
+    is_probing: bool = False
 
     @property
     def is_orphaned(self) -> bool:
@@ -62,7 +63,7 @@ class OpenLane:
     def room(self, now: datetime, share: int) -> int:
         """How many jobs may be taken now, at most `share`."""
         if self.is_enabled is False:
-            return 0
+            share = min(share, 1) if self.is_probing else 0
         return max(0, min(share, self.free, int(self.tokens_at(now))))
 
 

@@ -125,6 +125,10 @@ HL_RETRY_SCHEDULE = env.value(
 HL_RETRY_MAX_ATTEMPTS = env.integer(
     "HL_RETRY_MAX_ATTEMPTS", len(HL_RETRY_SCHEDULE) + 1, "Attempts per job, counting the first.", least=1
 )
+HL_DISABLE_AFTER_SECS = env.integer(
+    "HL_DISABLE_AFTER_SECS", 432_000, "An endpoint whose every attempt has failed for so long is disabled, "
+    "and tried now and then until it is back. 0 means never.",
+)  # fmt: skip
 HL_EGRESS_ALLOW = env.value(
     "HL_EGRESS_ALLOW", "127.0.0.0/8,::1/128" if EMBEDDED else "",
     "Private networks that deliveries may reach: CIDRs, each with optional ports as in "

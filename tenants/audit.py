@@ -14,6 +14,8 @@ from hookline.database import now, write
 from tenants.models import AuditEntry, Tenant
 
 START = "0" * 64
+# The actor of what nobody asked for.
+OURSELVES = "HookLine"
 
 
 def record(tenant_id: str, actor: str, action: str, target: object = "", **metadata: Any) -> None:

@@ -86,7 +86,9 @@ def let_pass(seconds: float) -> None:
     gone = timedelta(seconds=seconds)
     for model, columns in {
         Job: ["next_attempt_at", "lease_until"],
-        Lane: ["wake_at", "served_at", "refilled_at"],
+        Lane: ["wake_at", "served_at", "refilled_at", "failing_since"],
+        Endpoint: ["disabled_at", "failing_since", "probe_at"],
+        Attempt: ["started_at"],
     }.items():
         model.objects.update(**{column: F(column) - gone for column in columns})  # type: ignore[attr-defined]
 

@@ -57,6 +57,10 @@ def orphan(**values: Any) -> OpenLane:
         pytest.param({"refilled_at": NOW + timedelta(hours=1), "tokens": 2}, 100, 2, id="clock set back"),
         pytest.param({"tokens": 99}, 100, 10, id="returned tokens do not pile up"),
         pytest.param({"is_enabled": False}, 100, 0, id="disabled"),
+        pytest.param({"is_enabled": False, "is_probing": True}, 100, 1, id="disabled and tried once"),
+        pytest.param(
+            {"is_enabled": False, "is_probing": True, "in_flight": 10}, 100, 0, id="tried and still full"
+        ),
     ],
 )
 def test_room_is_the_least_of_all_limits(values: dict[str, Any], share: int, room: int) -> None:
@@ -81,6 +85,7 @@ def test_a_deleted_endpoint_sets_no_limit() -> None:
         pytest.param({"max_in_flight": 10}, 10, 10, FULL, id="both at once: settling wakes it"),
         pytest.param({"max_in_flight": 500, "rate_limit_rps": 0}, 300, 300, READY, id="no rate limit"),
         pytest.param({"is_enabled": False}, 0, 0, OFF, id="disabled"),
+        pytest.param({"is_enabled": False, "is_probing": True}, 1, 1, OFF, id="disabled and tried once"),
         pytest.param({"is_enabled": False, "in_flight": 10}, 0, 0, OFF, id="disabled and full"),
     ],
 )

@@ -1,6 +1,6 @@
 """/v1/endpoints: where deliveries go."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -22,7 +22,16 @@ from hookline.times import milliseconds
 from hookline.wire import json_response
 
 HIDDEN = "***"
-SET_BY_SERVER = {"id", "endpoint_id", "tenant_id", "created_at", "updated_at", "disabled_reason"}
+SET_BY_SERVER = {
+    "id",
+    "endpoint_id",
+    "tenant_id",
+    "created_at",
+    "updated_at",
+    "disabled_reason",
+    "disabled_at",
+    "failing_since",
+}
 
 
 @schema.endpoints
@@ -56,7 +65,8 @@ class EndpointDetail(Resource):
         values = EndpointFields.read(known, only_given=True)
         if values.get("secret") == HIDDEN:  # a document that was read and is sent back
             del values["secret"]
-        return json_response(present(endpoints.change(endpoint.id, values, unknown, self.caller.actor)))
+        endpoints.change(endpoint.id, values, unknown, self.caller.actor)
+        return json_response(present(find(self.tenant_id, endpoint_id)))
 
     def delete(self, request: Request, endpoint_id: str) -> Response:
         endpoints.delete(find(self.tenant_id, endpoint_id), self.caller.actor)
@@ -75,7 +85,7 @@ class SecretRotation(Resource):
 
 
 def of_tenant(tenant_id: str) -> QuerySet[Endpoint]:
-    return Endpoint.objects.filter(tenant_id=tenant_id).order_by("id")
+    return Endpoint.objects.with_health().filter(tenant_id=tenant_id).order_by("id")
 
 
 def find(tenant_id: str, endpoint_id: str) -> Endpoint:
@@ -115,8 +125,14 @@ def present(endpoint: Endpoint) -> bytes:
         "max_retries": endpoint.max_retries,
         "retry_schedule": endpoint.retry_schedule,
         "disabled_reason": endpoint.disabled_reason,
-        "updated_at": endpoint.updated_at and milliseconds(endpoint.updated_at),
+        "disabled_at": _milliseconds(endpoint.disabled_at),
+        "failing_since": _milliseconds(getattr(endpoint, "lane_fails_since", None)),
+        "updated_at": _milliseconds(endpoint.updated_at),
     }
     document |= {name: value for name, value in optional.items() if value}
     extra = jsontext.fields(endpoint.extra.encode()) if endpoint.extra else {}
     return documents.encode(extra | {name: msgspec.json.encode(value) for name, value in document.items()})
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return milliseconds(moment) if moment else None

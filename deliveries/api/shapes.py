@@ -151,6 +151,10 @@ class Endpoint(Open):
         required=False, child=serializers.FloatField(), help_text="Delays in seconds."
     )
     disabled_reason = Text(required=False)
+    disabled_at = Milliseconds(required=False)
+    failing_since = Milliseconds(
+        required=False, help_text="Since when no attempt has succeeded. Absent else."
+    )
     updated_at = Milliseconds(required=False)
 
 

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from deliveries.models.lanes import Lane
 from hookline import keyring
 from hookline.database import JsonText
 from hookline.ids import uuid7
@@ -20,6 +21,20 @@ class PayloadFormat(models.TextChoices):
     STANDARD = "standard", "Standard Webhooks: type, timestamp, data"
 
 
+class DisabledFor(models.TextChoices):
+    """Why HookLine itself turned an endpoint off; blank if a person did, or it is on."""
+
+    GONE = "gone", "it answered 410 Gone"
+    FAILURES = "failures", "it failed for long"  # is tried now and then, and comes back by itself
+
+
+class EndpointQuerySet(models.QuerySet["Endpoint"]):
+    def with_health(self) -> "EndpointQuerySet":
+        """Each with `lane_fails_since`: what its lane says of it now."""
+        lane = Lane.objects.filter(endpoint_id=models.OuterRef("id"))
+        return self.annotate(lane_fails_since=models.Subquery(lane.values("failing_since")))
+
+
 class Endpoint(models.Model):
     """A customer's URL, with its secret, limits and health."""
 
@@ -30,6 +45,13 @@ class Endpoint(models.Model):
     description = models.TextField(default="", blank=True)
     is_enabled = models.BooleanField("enabled", db_column="enabled", default=True)
     disabled_reason = models.TextField(default="", blank=True)
+    disabled_at = models.DateTimeField(null=True, editable=False)
+    disabled_for = models.CharField(
+        max_length=10, choices=DisabledFor, default="", db_default="", editable=False
+    )
+    # Of one that is disabled for failures: since when it had failed, and when to try it again.
+    failing_since = models.DateTimeField(null=True, editable=False)
+    probe_at = models.DateTimeField(null=True, editable=False)
     timeout_ms = models.IntegerField(default=30_000)
     max_in_flight = models.IntegerField(default=10)
     rate_limit_rps = models.IntegerField(default=100, help_text="0 means no limit")
@@ -45,12 +67,29 @@ class Endpoint(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(null=True, editable=False)
 
+    objects = EndpointQuerySet.as_manager()
+
     class Meta:
         db_table = "endpoints"
-        indexes = [models.Index(fields=["tenant", "id"], name="endpoints_of_tenant")]
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="endpoints_of_tenant"),
+            # Those that we turned off: to be tried again, to be told of.
+            models.Index(fields=["disabled_for"], condition=~Q(disabled_for=""), name="endpoints_turned_off"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.url
+
+    def enable(self) -> None:
+        self.is_enabled = True
+        self.disabled_reason = self.disabled_for = ""
+        self.disabled_at = self.failing_since = self.probe_at = None
+
+    def disable(self, reason: str, moment: datetime, disabled_for: str = "") -> None:
+        """Its deliveries are held from now on; none is lost."""
+        self.is_enabled = False
+        self.disabled_reason, self.disabled_for = reason, disabled_for
+        self.disabled_at, self.failing_since, self.probe_at = moment, None, None
 
     @property
     def secret(self) -> str:

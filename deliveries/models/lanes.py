@@ -31,6 +31,10 @@ class Lane(models.Model):
     refilled_at = models.DateTimeField()
     # How many may run while the endpoint recovers from failures; null: as many as its limit.
     ramp = models.IntegerField(null=True)
+    # Since when attempts have failed without a success among them.
+    failing_since = models.DateTimeField(null=True)
+    # Whether one job may start although the endpoint is off, to see whether it is back.
+    is_probing = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         db_table = "lanes"

@@ -8,7 +8,8 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 
 from deliveries import bell
-from deliveries.models import Bell, Endpoint, Job, Lane
+from deliveries.models import Attempt, Bell, Endpoint, Job, Lane
+from deliveries.retries import LEASE_LOST
 from hookline.database import now, write
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,6 +53,24 @@ def wake(endpoint_id: UUID) -> None:
     transaction.on_commit(bell.ring)
 
 
+def forget_failures(endpoint_id: UUID) -> None:
+    """For an endpoint that is to have its whole time again."""
+    Lane.objects.filter(endpoint_id=endpoint_id).update(failing_since=None)
+
+
+def probe(endpoint_id: UUID) -> None:
+    """Lets the next claim take one job of an endpoint that is off."""
+    Lane.objects.filter(endpoint_id=endpoint_id).update(is_probing=True)
+    wake(endpoint_id)
+
+
+def start_slowly(endpoint_id: UUID) -> None:
+    """Opens a lane again behind which much may have gathered: one request first, and another one
+    for each success."""
+    Lane.objects.filter(endpoint_id=endpoint_id).update(ramp=1)
+    wake(endpoint_id)
+
+
 def repair() -> int:
     """Makes every lane agree with the jobs again; returns how many did not.
 
@@ -93,9 +112,12 @@ def _with_facts(ids: list[UUID]) -> "QuerySet[Lane]":
     jobs = Job.objects.filter(tenant_id=OuterRef("tenant_id"), endpoint_id=OuterRef("endpoint_id"))
     pending = jobs.filter(status=Job.Status.PENDING).order_by("next_attempt_at")
     endpoint = Endpoint.objects.filter(id=OuterRef("endpoint_id"))
+    attempts = Attempt.objects.filter(endpoint_id=OuterRef("endpoint_id")).order_by("-id")
+    answered = attempts.exclude(error=LEASE_LOST)  # of those it is not known
     return Lane.objects.filter(endpoint_id__in=ids).annotate(
         due=Subquery(pending.values("next_attempt_at")[:1]),
         is_enabled=Subquery(endpoint.values("is_enabled")),
+        latest=Subquery(answered.values("status")[:1]),
     )
 
 
@@ -108,12 +130,14 @@ def _repair(lane: Lane, running: int, moment: datetime) -> bool:
         return True
     sleeps = due is not None and _sleeps(lane, running, due, is_enabled, moment)
     is_ahead = lane.refilled_at > moment + FARTHEST_AHEAD
-    if lane.in_flight == running and not sleeps and not is_ahead:
+    recovered = lane.failing_since is not None and lane.latest == Attempt.Status.SUCCESS  # type: ignore[attr-defined]
+    if lane.in_flight == running and not (sleeps or is_ahead or recovered):
         return False
     lane.in_flight = running
     lane.state = Lane.State.READY if sleeps else lane.state
     lane.refilled_at = moment if is_ahead else lane.refilled_at
-    lane.save(update_fields=["in_flight", "state", "refilled_at"])
+    lane.failing_since = None if recovered else lane.failing_since
+    lane.save(update_fields=["in_flight", "state", "refilled_at", "failing_since"])
     return True
 
 

@@ -77,7 +77,7 @@ WITH RECURSIVE tenant(id, n) AS (
 share AS MATERIALIZED (SELECT greatest(1, %(most)s / greatest(1, count(id)))::int AS lanes FROM tenant)
 SELECT statement_timestamp(), tenant.id, lane.endpoint_id, lane.in_flight, lane.tokens,
        lane.refilled_at, lane.ramp, e.enabled, e.max_in_flight, e.rate_limit_rps, e.timeout_ms,
-       coalesce(e.updated_at, e.created_at)
+       coalesce(e.updated_at, e.created_at), lane.is_probing
 FROM tenant CROSS JOIN share
 LEFT JOIN LATERAL (
   SELECT * FROM lanes WHERE state = {state} AND tenant_id = tenant.id
@@ -113,7 +113,7 @@ FROM taken t LEFT JOIN events e ON e.id = t.event_id LEFT JOIN subscriptions s O
 PARK_LANES = """
 UPDATE lanes SET
   served_at = clock_timestamp(), in_flight = in_flight + v.taken,
-  tokens = v.tokens, refilled_at = greatest(refilled_at, %(now)s),
+  tokens = v.tokens, refilled_at = greatest(refilled_at, %(now)s), is_probing = false,
   state = CASE WHEN v.state = 0 AND later.due IS NOT NULL THEN 2
                WHEN v.state = 5 AND coalesce(e.enabled, true) THEN 1 ELSE v.state END,
   wake_at = CASE WHEN v.state = 0 THEN later.due ELSE v.wake_at END
@@ -130,11 +130,13 @@ WHERE lanes.endpoint_id = v.endpoint_id
 
 # What every statement does to the lanes of the jobs it took out of `running`, in CTE `ended`.
 # A lane whose endpoint strains under what it gets is given half as much, down to one request at
-# a time; each success then lets one more in, until its own limit is reached.
+# a time; each success then lets one more in, until its own limit is reached, and ends the time
+# for which it has failed.
 RETURN_TO_LANES = """
 per_lane AS MATERIALIZED (
   SELECT endpoint_id, count(*)::int AS n, count(*) FILTER (WHERE is_strained)::int AS strained,
-         count(*) FILTER (WHERE status = 'succeeded')::int AS eased, sum(unspent)::int AS unspent,
+         count(*) FILTER (WHERE status = 'succeeded')::int AS eased,
+         count(*) FILTER (WHERE result = 'failure') AS failed, sum(unspent)::int AS unspent,
          min(next_attempt_at) FILTER (WHERE status = 'pending') AS due
   FROM ended GROUP BY endpoint_id),
 held AS MATERIALIZED (
@@ -145,6 +147,9 @@ returned AS (
     in_flight = greatest(0, in_flight - p.n), tokens = tokens + p.unspent,
     ramp = CASE WHEN p.strained * 2 > p.n THEN greatest(1, least(ramp, e.max_in_flight) / 2)
                 WHEN ramp + p.eased < e.max_in_flight THEN ramp + p.eased END,
+    failing_since = CASE WHEN p.eased > 0 THEN NULL
+                         WHEN p.failed > 0 THEN coalesce(lanes.failing_since, clock_timestamp())
+                         ELSE lanes.failing_since END,
     state = CASE WHEN state = 4 THEN 1 WHEN state = 0 AND p.due IS NOT NULL THEN 2 ELSE state END,
     wake_at = CASE WHEN state IN (0, 2) THEN least(wake_at, p.due) WHEN state = 4 THEN NULL
                    ELSE wake_at END
@@ -192,7 +197,7 @@ WITH owned AS MATERIALIZED (
 ended AS (
   UPDATE jobs SET status = 'pending', claim_id = NULL, lease_until = NULL, lost_count = owned.lost_count
   FROM owned WHERE jobs.id = owned.id
-  RETURNING jobs.*, false AS is_strained, 1 AS unspent),
+  RETURNING jobs.*, false AS is_strained, NULL AS result, 1 AS unspent),
 {RETURN_TO_LANES}
 SELECT id FROM ended
 """
@@ -209,7 +214,7 @@ ended AS (
     lost_count = greatest(1, lost_count),
     attempt_count = attempt_count + 1, forgiven_count = forgiven_count + 1
   FROM lost WHERE jobs.id = lost.id
-  RETURNING jobs.*, false AS is_strained, 0 AS unspent),
+  RETURNING jobs.*, false AS is_strained, NULL AS result, 0 AS unspent),
 tried AS (
   INSERT INTO attempts (id, job_id, tenant_id, event_id, endpoint_id, attempt_n, status, http_status,
     error, error_detail, started_at, duration_ms, address)

@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 
 from deliveries.models import Attempt, Endpoint, Job
+from deliveries.models.endpoints import DisabledFor
 from deliveries.queue.rows import SettlementRow
 from deliveries.queue.statements import statements
 from deliveries.work import ClaimedJob, Dead, Outcome, RetryAt, Settlement
 from hookline import failpoints
 from hookline.database import now, write
 from hookline.ids import uuid7
+from tenants import audit
 
 RESCUED_AT_ONCE = 500
 LOST = "The worker stopped before it recorded an answer; the receiver may have got this request."
@@ -113,6 +115,11 @@ def _disable(job: ClaimedJob, reason: str) -> None:
     """Turns the endpoint off, unless it is another URL by now. Not in the transaction of the
     settling, which holds lanes: whoever changes an endpoint locks that first and its lane after."""
     assert job.target
-    Endpoint.objects.filter(id=job.endpoint_id, url=job.target.url, is_enabled=True).update(
-        is_enabled=False, disabled_reason=reason, updated_at=now()
-    )
+    moment = now()
+    with write():
+        sent_to = Endpoint.objects.filter(id=job.endpoint_id, url=job.target.url, is_enabled=True)
+        if sent_to.update(
+            is_enabled=False, disabled_reason=reason, disabled_for=DisabledFor.GONE, disabled_at=moment,
+            updated_at=moment,
+        ):  # fmt: skip
+            audit.record(job.tenant_id, audit.OURSELVES, "endpoint.disabled", job.endpoint_id, reason=reason)

@@ -48,7 +48,8 @@ BEYOND_ALL_TENANTS = "\U0010ffff"
 
 LANES_OF_TENANT = """
 SELECT lane.endpoint_id, lane.tenant_id, lane.in_flight, lane.tokens, lane.refilled_at, lane.ramp,
-       e.enabled, e.max_in_flight, e.rate_limit_rps, e.timeout_ms, coalesce(e.updated_at, e.created_at)
+       e.enabled, e.max_in_flight, e.rate_limit_rps, e.timeout_ms, coalesce(e.updated_at, e.created_at),
+       lane.is_probing
 FROM (SELECT * FROM lanes WHERE state = {state} AND tenant_id = %(tenant)s
       ORDER BY served_at LIMIT %(most)s) lane
 LEFT JOIN endpoints e ON e.id = lane.endpoint_id
@@ -70,7 +71,7 @@ UPDATE jobs SET status = 'running', claim_id = %(claim)s, lease_until = %(lease)
 
 PARK_LANE = """
 UPDATE lanes SET served_at = %(now)s, in_flight = in_flight + %(taken)s, tokens = %(tokens)s,
-  refilled_at = max(refilled_at, %(now)s),
+  refilled_at = max(refilled_at, %(now)s), is_probing = 0,
   state = CASE WHEN %(state)s = 0 AND later.due IS NOT NULL THEN 2 ELSE %(state)s END,
   wake_at = CASE WHEN %(state)s = 0 THEN later.due ELSE %(wake)s END
 FROM (SELECT min(next_attempt_at) AS due FROM jobs
@@ -126,6 +127,8 @@ UPDATE lanes SET
   ramp = CASE WHEN %(strained)s * 2 > %(n)s
                 THEN max(1, min(coalesce(ramp, e.max_in_flight), e.max_in_flight) / 2)
               WHEN ramp + %(eased)s < e.max_in_flight THEN ramp + %(eased)s END,
+  failing_since = CASE WHEN %(eased)s > 0 THEN NULL
+                       WHEN %(failed)s > 0 THEN coalesce(failing_since, %(now)s) ELSE failing_since END,
   state = CASE WHEN state = 4 THEN 1 WHEN state = 0 AND %(due)s IS NOT NULL THEN 2 ELSE state END,
   wake_at = CASE WHEN state IN (0, 2) THEN min(coalesce(wake_at, %(due)s), coalesce(%(due)s, wake_at))
                  WHEN state = 4 THEN NULL ELSE wake_at END
@@ -137,18 +140,17 @@ WHERE endpoint_id = %(endpoint)s
 class Returns:
     """What comes back to each lane from the claims that ended."""
 
+    COUNTED = ("n", "strained", "eased", "failed", "unspent")
+
     def __init__(self) -> None:
         self.lanes: dict[str, dict[str, Any]] = {}
 
-    def add(
-        self, endpoint: str, due: str | None, *, strained: bool = False, eased: bool = False, unspent: int = 0
-    ) -> None:
-        nothing = {"endpoint": endpoint, "n": 0, "strained": 0, "eased": 0, "unspent": 0, "due": None}
+    def add(self, endpoint: str, due: str | None, **counts: int) -> None:
+        """`counts` are of `COUNTED`."""
+        nothing = {"endpoint": endpoint, "due": None, "now": _now(), **dict.fromkeys(self.COUNTED, 0)}
         lane = self.lanes.setdefault(endpoint, nothing)
-        lane["n"] += 1
-        lane["strained"] += strained
-        lane["eased"] += eased
-        lane["unspent"] += unspent
+        for name, number in {"n": 1, **counts}.items():
+            lane[name] += number
         lane["due"] = min(filter(None, (lane["due"], due)), default=None)
 
     def write(self) -> None:
@@ -195,11 +197,13 @@ def _tenants(state: int, after: str, until: str, most: int) -> list[str]:
 def _lane(
     endpoint: str, tenant: str, in_flight: int, tokens: float, refilled_at: Any, ramp: int | None,
     is_enabled: bool | None, most: int | None, rate: int | None, timeout: int | None, changed_at: Any,
+    is_probing: int,
 ) -> OpenLane:  # fmt: skip
     refilled, changed = cast(datetime, from_text(refilled_at)), from_text(changed_at)
     return OpenLane(
-        UUID(endpoint), tenant, in_flight, tokens, refilled, ramp, is_enabled, most, rate, timeout, changed
-    )
+        UUID(endpoint), tenant, in_flight, tokens, refilled, ramp, is_enabled, most, rate, timeout, changed,
+        bool(is_probing),
+    )  # fmt: skip
 
 
 def take_jobs(
@@ -266,7 +270,7 @@ def settle(lines: Sequence[SettlementRow]) -> set[Claim]:
             is_pending = line.status == "pending"
             returns.add(
                 endpoint, due if is_pending else None,
-                strained=line.is_strained, eased=line.status == "succeeded",
+                strained=line.is_strained, eased=line.status == "succeeded", failed=line.result == "failure",
             )  # fmt: skip
             if line.attempt_id:
                 attempts.append((values["attempt_id"], *job, *map(_plain, line[7:])))
