@@ -26,7 +26,7 @@ from deliveries.models import (
     Subscription,
 )
 from hookline.database import now, write
-from hookline.models import Process
+from hookline.models import Login, Process
 from hookline.progress import Progress, unseen
 
 
@@ -51,6 +51,7 @@ def prune(progress: Progress = unseen) -> Gone:
     _prune_rows(InboxMessage.objects.all(), "received_at", _messages_end())
     _prune_rows(Replay.objects.all(), "created_at", before)
     _prune_rows(Process.objects.all(), "seen_at", now() - timedelta(days=1))
+    _prune_rows(Login.objects.all(), "first_at", now() - timedelta(days=1))
     _prune_subscriptions(before)
     return gone
 

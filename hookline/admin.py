@@ -7,30 +7,36 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 
-from hookline.console import Rows
+from hookline.console import search
+from hookline.console.rows import Rows, View
 from hookline.models import Chore, Process, Switch
 
-admin.site.site_url = None  # there is no other site to view
+__all__ = ["search"]
 
 
 @admin.register(Switch)
 class SwitchAdmin(Rows):
     list_display = ("name", "is_on", "changed_at")
-    ordering = ("name",)
+    order = ("name",)
+    known_by = ()
     readonly_fields = list_display
 
 
 @admin.register(Chore)
 class ChoreAdmin(Rows):
     list_display = ("name", "due_at", "last_run_at", "duration_ms", "done_count")
-    ordering = ("name",)
+    order = ("name",)
+    known_by = ()
     readonly_fields = list_display
 
 
 @admin.register(Process)
 class ProcessAdmin(Rows):
     list_display = ("kind", "host", "pid", "version", "started_at", "seen_at", "in_flight")
-    ordering = ("-seen_at",)
+    order = ("-seen_at", "-id")
+    known_by = ()
+    narrowed_by = ("kind", "host")
+    views = (View("All"), View("Seen in the last minute", "since=1m"))
     readonly_fields = list_display
 
 

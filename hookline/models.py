@@ -75,3 +75,19 @@ class Process(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pid} on {self.host}"
+
+
+class Login(models.Model):
+    """How often a login failed lately, for one account, address or browser."""
+
+    of = models.CharField(max_length=200, primary_key=True)
+    failures = models.IntegerField(default=0)
+    first_at = models.DateTimeField()
+    locked_until = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "logins"
+        indexes = [models.Index(fields=["first_at"], name="logins_age")]
+
+    def __str__(self) -> str:
+        return f"{self.of}: {self.failures}"

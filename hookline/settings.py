@@ -1,6 +1,7 @@
 """The one settings file: every HL_ variable is read here and nowhere else."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -182,7 +183,7 @@ INSTALLED_APPS = [
     "hookline.apps.HookLineConfig",
     "tenants",
     "deliveries",
-    "django.contrib.admin",
+    "hookline.console.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -221,6 +222,12 @@ TEMPLATES = [
         },
     }
 ]
+
+# --- Sessions of the console --------------------------------------------------------------
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HL_PUBLIC_URL.startswith("https://")
+# A proxy that ends TLS passes plain HTTP on, which Django would take for another origin.
+CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(HL_PUBLIC_URL))] if HL_PUBLIC_URL else []
 
 # --- Pages --------------------------------------------------------------------------------
 

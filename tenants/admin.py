@@ -4,17 +4,21 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from hookline.console import Rows, operator_of
+from hookline.console.pages import operator_of
+from hookline.console.rows import Rows, View
 from tenants import keys
-from tenants.models import ApiKey, AuditEntry, Tenant
+from tenants.models import TOKEN_PREFIX, ApiKey, AuditEntry, Tenant
 
 
 @admin.register(Tenant)
 class TenantAdmin(Rows):
     list_display = ("id", "name", "status", "created_at")
-    list_filter = ("status",)
-    search_fields = ("=id", "name")
-    ordering = ("id",)
+    order = ("id",)
+    known_by = ("id", "name")
+    searched_by = ("id__icontains", "name__icontains")
+    search_help_text = "A part of a tenant's id or name"
+    narrowed_by = ("status",)
+    views = (View("All"), View("Active", "status=active"), View("Deleted", "status=deleted"))
     readonly_fields = ("id", "name", "status", "created_at", "purged_at")
     fields = readonly_fields
 
@@ -22,11 +26,23 @@ class TenantAdmin(Rows):
 @admin.register(ApiKey)
 class ApiKeyAdmin(Rows):
     list_display = ("prefix", "name", "tenant_id", "created_at", "expires_at", "revoked_at", "last_used_at")
-    search_fields = ("=id", "=prefix", "=tenant_id")
-    narrowed_by = ("tenant_id",)
+    known_by = ("id", "prefix")
+    searched_by = ("tenant_id", "name")
+    search_help_text = "A key's id, the beginning of its token, or its tenant's id"
+    narrowed_by = ("tenant_id", "revoked_at__isnull")
+    indexed_by = ("tenant_id",)
+    views = (
+        View("All"),
+        View("Not revoked", "revoked_at__isnull=True"),
+        View("Revoked", "revoked_at__isnull=False"),
+    )
     actions = ("revoke",)
     fields = ("id", "scopes", "created_by", *list_display)
     readonly_fields = fields
+
+    def known(self, rows: "QuerySet[ApiKey]", term: str) -> "QuerySet[ApiKey]":
+        """A whole token is cut to the part that is kept."""
+        return super().known(rows, term[: keys.SHOWN] if term.startswith(TOKEN_PREFIX) else term)
 
     @admin.action(description="Revoke", permissions=["operate"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:
@@ -38,6 +54,9 @@ class ApiKeyAdmin(Rows):
 @admin.register(AuditEntry)
 class AuditEntryAdmin(Rows):
     list_display = ("at", "actor", "action", "target", "tenant_id", "number")
-    search_fields = ("=actor", "=action", "=target", "=tenant_id")
+    known_by = ()
+    searched_by = ("target", "actor", "action")
+    narrowed_by = ("tenant_id", "actor", "action", "target")
+    views = (View("All"), View("Last 24 hours", "since=24h"))
     readonly_fields = ("tenant_id", "number", "at", "actor", "action", "target", "metadata", "hash")
     fields = readonly_fields

@@ -139,7 +139,8 @@ class DeadLetter(models.Model):
     class Meta:
         db_table = "dlq"
         indexes = [
-            # Newest first, of a tenant or of one endpoint.
+            # Newest first: of all, of a tenant or of one endpoint.
+            models.Index(F("created_at").desc(), F("job").desc(), name="dlq_newest"),
             models.Index("tenant", F("created_at").desc(), name="dlq_of_tenant"),
             models.Index("endpoint", F("created_at").desc(), name="dlq_of_endpoint"),
             # Whether an event has one: replay of what failed, retention.

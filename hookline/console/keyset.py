@@ -1,0 +1,170 @@
+"""Lists found by key. A page is the rows after the last one seen, so that none is counted or skipped, and
+the thousandth page costs what the first does.
+
+Where a filter has no index, only the newest rows are looked through, and the page says so and offers to
+look further back: it answers fast however seldom the rows are that it looks for.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from hookline.environment import parse_durations
+from hookline.ids import first_uuid7
+
+# In the address: show what follows this key, or what comes before it.
+AFTER, BEFORE = "after", "before"
+# Only what was made in the last so many hours or days.
+SINCE = "since"
+LOOKED_THROUGH = 50_000
+SEPARATOR = "~"
+
+
+class KeyList(ChangeList):
+    """One page of rows. `after` and `before` are the addresses of its neighbours, if there are any."""
+
+    model_admin: Any
+    after: str | None = None
+    before: str | None = None
+    # How many rows were looked through, if not all.
+    looked_through: int | None = None
+
+    def get_ordering(self, request: HttpRequest, queryset: "QuerySet[Any]") -> list[Any]:
+        return list(self.model_admin.order)
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> "QuerySet[Any]":
+        asked = {name: values for name, values in self.filter_params.items() if any(values)}
+        self.filter_params = {name: asked[name] for name in asked if name not in (AFTER, BEFORE)}
+        return _since(super().get_queryset(request), self.model_admin.order[0], asked.get(SINCE, [""])[-1])
+
+    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = super().get_filters_params(params)
+        return {name: found[name] for name in found if name != SINCE}
+
+    def get_results(self, request: HttpRequest) -> None:
+        order, most = Order(self.model_admin.order), self.model_admin.list_per_page
+        key, is_back = _asked(request, order, self.model)
+        rows = order.beyond(self.queryset, key, is_back)
+        edge = self._edge(order, key, is_back)
+        if edge:
+            rows = rows.exclude(order.past(edge, is_back))
+        found = list(rows[: most + 1])
+        page, more = found[:most], len(found) > most
+        if is_back:
+            page.reverse()
+        self._tell(page)
+        self._link(order, page, edge, more=more, is_back=is_back, is_first=key is None)
+
+    def _edge(self, order: "Order", key: list[Any] | None, is_back: bool) -> list[Any] | None:
+        """The key of the last row to look through, if a filter has no index and there are more rows."""
+        asked = self.get_filters_params()
+        indexed = {name: asked[name][-1] for name in self.model_admin.indexed_by if name in asked}
+        if len(indexed) == len(asked) or self.query:
+            return None
+        rows = self.model._default_manager.filter(**indexed).order_by(*order.columns)
+        looked = order.beyond(rows, key, is_back).values_list(*order.names)
+        edge = looked[LOOKED_THROUGH : LOOKED_THROUGH + 1]
+        return [*edge[0]] if edge else None
+
+    def _tell(self, page: list[Model]) -> None:
+        self.result_list = page
+        self.result_count = len(page)
+        self.full_result_count = None
+        self.show_full_result_count = False
+        self.show_admin_actions = True
+        self.can_show_all = self.multi_page = False
+        self.paginator = Paginator(page, max(len(page), 1))
+
+    def _link(
+        self,
+        order: "Order",
+        page: list[Model],
+        edge: list[Any] | None,
+        *,
+        more: bool,
+        is_back: bool,
+        is_first: bool,
+    ) -> None:
+        last = order.key_of(page[-1]) if page else None
+        first = order.key_of(page[0]) if page else None
+        if edge and not more:
+            self.looked_through = LOOKED_THROUGH
+            if is_back:
+                first = edge
+            else:
+                last = edge
+        if last and (more or is_back or self.looked_through):
+            self.after = self.get_query_string({AFTER: order.to_text(last)})
+        if first and not is_first and (more or self.looked_through or not is_back):
+            self.before = self.get_query_string({BEFORE: order.to_text(first)})
+
+
+class Order:
+    """An order by columns that together are different for each row, all in one direction."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = columns
+        self.names = [column.removeprefix("-") for column in columns]
+        self.is_descending = columns[0].startswith("-")
+
+    def key_of(self, row: Model) -> list[Any]:
+        return [getattr(row, name) for name in self.names]
+
+    def to_text(self, key: Sequence[Any]) -> str:
+        return SEPARATOR.join(each.isoformat() if isinstance(each, datetime) else str(each) for each in key)
+
+    def from_text(self, model: type[Model], text: str) -> list[Any] | None:
+        """The key; None if it is none."""
+        words = text.split(SEPARATOR)
+        fields = [model._meta.get_field(name) for name in self.names]
+        try:
+            return [field.to_python(word) for field, word in zip(fields, words, strict=True)]  # type: ignore[union-attr]
+        except (ValidationError, ValueError):
+            return None
+
+    def beyond(self, rows: "QuerySet[Any]", key: list[Any] | None, is_back: bool) -> "QuerySet[Any]":
+        """What follows the key, nearest first."""
+        rows = rows.reverse() if is_back else rows
+        return rows.filter(self.past(key, is_back)) if key else rows
+
+    def past(self, key: Sequence[Any], is_back: bool) -> Q:
+        return _past(self.names, key, "lt" if self.is_descending != is_back else "gt")
+
+
+def _past(names: Sequence[str], key: Sequence[Any], word: str) -> Q:
+    """By the first column, and where that is equal by the next. The outer bound is what an index finds."""
+    [name, *others], [value, *rest] = names, key
+    strict = Q(**{f"{name}__{word}": value})
+    if not others:
+        return strict
+    return Q(**{f"{name}__{word}e": value}) & (strict | _past(others, rest, word))
+
+
+def _since(rows: "QuerySet[Any]", column: str, text: str) -> "QuerySet[Any]":
+    """The rows of so long, such as `24h`. An id tells when it was made."""
+    try:
+        moment = timezone.now() - timedelta(seconds=sum(parse_durations(text))) if text else None
+    except (ValueError, OverflowError) as fault:
+        raise IncorrectLookupParameters(str(fault)) from None
+    if moment is None:
+        return rows
+    name = column.removeprefix("-")
+    return rows.filter(**{f"{name}__gte": first_uuid7(moment) if name == "id" else moment})
+
+
+def _asked(request: HttpRequest, order: Order, model: type[Model]) -> tuple[list[Any] | None, bool]:
+    """The key in the address, and whether what comes before it is asked for."""
+    is_back = BEFORE in request.GET and AFTER not in request.GET
+    text = request.GET.get(BEFORE if is_back else AFTER, "")
+    key = order.from_text(model, text) if text else None
+    return key, is_back and key is not None
