@@ -324,8 +324,19 @@ ALTER TABLE "lanes" ADD COLUMN "failing_since" timestamp with time zone NULL;
 ALTER TABLE "lanes" ADD COLUMN "is_probing" boolean DEFAULT false NOT NULL;
 CREATE INDEX "endpoints_turned_off" ON "endpoints" ("disabled_for") WHERE NOT ("disabled_for" = '');
 
+-- deliveries 0005_dlq_newest
+CREATE INDEX "dlq_newest" ON "dlq" ("created_at" DESC, "job_id" DESC);
+
 -- hookline 0002_chore_reached
 ALTER TABLE "chores" ADD COLUMN "reached" uuid NULL;
+
+-- hookline 0003_login
+CREATE TABLE "logins" ("of" varchar(200) NOT NULL PRIMARY KEY,
+  "failures" integer NOT NULL,
+  "first_at" timestamp with time zone NOT NULL,
+  "locked_until" timestamp with time zone NULL);
+CREATE INDEX "logins_of_54d9036d_like" ON "logins" ("of" varchar_pattern_ops);
+CREATE INDEX "logins_age" ON "logins" ("first_at");
 
 -- sessions 0001_initial
 CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY,
@@ -361,7 +372,9 @@ INSERT INTO "django_migrations" ("app", "name", "applied") VALUES
   ('deliveries', '0002_storage', now()),
   ('deliveries', '0003_payload_removed', now()),
   ('deliveries', '0004_endpoint_health', now()),
+  ('deliveries', '0005_dlq_newest', now()),
   ('hookline', '0002_chore_reached', now()),
+  ('hookline', '0003_login', now()),
   ('sessions', '0001_initial', now());
 
 COMMIT;
