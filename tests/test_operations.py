@@ -57,6 +57,17 @@ def test_the_embedded_store_is_backed_up_restored_and_encrypted_anew(
 
 
 @pytest.mark.embedded
+def test_the_doctor_tells_of_an_installation(serve: Serve) -> None:
+    serving = serve(HL_MASTER_KEY="")
+    serving.wait_for(BANNER)
+
+    told = typed(block_with("doctor"), serving, HL_DATA_DIR=str(serving.data))
+
+    assert re.search(r"^ok +progress +No delivery is late\.$", told, re.MULTILINE)
+    assert re.search(r"^0 errors, [0-9]+ warnings\.$", told, re.MULTILINE)
+
+
+@pytest.mark.embedded
 def test_a_tenant_and_a_key_are_made_and_ended(serve: Serve) -> None:
     serving = serve()
     serving.wait_for(BANNER)
