@@ -278,6 +278,9 @@ rotate_secrets = extend_schema_view(
         "reencrypt_secrets",
         "Encrypt all endpoint secrets with the current master key",
         {200: shapes.Done},
+        faults=[409],
+        description="Refused with 409 if some are encrypted with a key that the server was not given; all "
+        "others are encrypted anew even then.",
     )
 )
 audit = extend_schema_view(
