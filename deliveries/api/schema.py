@@ -119,6 +119,16 @@ secret_rotation = extend_schema_view(
         description="Until the overlap ends, deliveries carry the signatures of both secrets.",
     )
 )
+endpoint_test = extend_schema_view(
+    post=operation(
+        "test_endpoint",
+        "Send a test event",
+        {201: shapes.TestSent},
+        faults=[409, 429],
+        description="An event on topic `hookline.test` for this endpoint alone, whatever it subscribes to. "
+        "One that is disabled answers 409.",
+    )
+)
 subscriptions = extend_schema_view(
     get=operation(
         "list_subscriptions",
