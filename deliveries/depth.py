@@ -1,4 +1,4 @@
-"""Whether a tenant's queue is full.
+"""Whether a tenant's queue is full, or half full.
 
 Counting a hundred thousand jobs takes milliseconds, so a count serves for a quarter of a second,
 with what this process added since; before anything is refused it is taken anew. Where the limit
@@ -33,19 +33,29 @@ _depths: dict[str, Depth] = {}
 
 def check(tenant_id: str) -> None:
     """Raises Overloaded if the tenant has as many pending jobs as it may have."""
-    limit = settings.HL_MAX_QUEUE_DEPTH
-    depth = _depths.get(tenant_id)
-    if depth is None or depth.is_old or depth.pending >= limit or limit <= CHEAP_TO_COUNT:
-        depth = _depths[tenant_id] = Depth(_count(tenant_id, limit), time.monotonic())
-    if depth.pending >= limit:
+    if _pending(tenant_id) >= settings.HL_MAX_QUEUE_DEPTH:
         count(OVERLOAD_DROPS, tenant_id, "queue_full")
         raise Overloaded
+
+
+def has_room(tenant_id: str) -> bool:
+    """Whether work that can wait may be added: half of the queue is for what is published."""
+    return _pending(tenant_id) < max(1, settings.HL_MAX_QUEUE_DEPTH // 2)
 
 
 def add(tenant_id: str, jobs: int) -> None:
     """Notes jobs that this process made, so that a burst between two counts is seen."""
     if tenant_id in _depths:
         _depths[tenant_id].pending += jobs
+
+
+def _pending(tenant_id: str) -> int:
+    """As of a moment ago, and exactly where that would be too many."""
+    limit = settings.HL_MAX_QUEUE_DEPTH
+    depth = _depths.get(tenant_id)
+    if depth is None or depth.is_old or depth.pending >= limit or limit <= CHEAP_TO_COUNT:
+        depth = _depths[tenant_id] = Depth(_count(tenant_id, limit), time.monotonic())
+    return depth.pending
 
 
 def _count(tenant_id: str, most: int) -> int:

@@ -17,6 +17,7 @@ from deliveries.models import (
     Job,
     Lane,
     Replay,
+    Run,
 )
 from deliveries.retention import remove_events
 from hookline.database import now, write
@@ -38,6 +39,7 @@ def delete_tenant(tenant: Tenant, by: str) -> None:
     with write():
         audit.record(tenant.id, by, "tenant.deleted", tenant.id)
         tenant.api_keys.all().delete()
+        Run.objects.filter(tenant=tenant).delete()
         Tenant.objects.filter(id=tenant.id).update(status=Tenant.Status.DELETED, purged_at=None)
     purge(tenant.id, PATIENCE_SECONDS)
 

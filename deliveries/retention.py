@@ -23,6 +23,7 @@ from deliveries.models import (
     InboxMessage,
     Job,
     Replay,
+    Run,
     Subscription,
 )
 from hookline.database import now, write
@@ -50,6 +51,7 @@ def prune(progress: Progress = unseen) -> Gone:
     _prune_rows(IdempotencyKey.objects.all(), "created_at", now() - KEY_LIVES)
     _prune_rows(InboxMessage.objects.all(), "received_at", _messages_end())
     _prune_rows(Replay.objects.all(), "created_at", before)
+    _prune_rows(Run.objects.over(), "finished_at", before)
     _prune_rows(Process.objects.all(), "seen_at", now() - timedelta(days=1))
     _prune_rows(Login.objects.all(), "first_at", now() - timedelta(days=1))
     _prune_subscriptions(before)

@@ -1,7 +1,7 @@
 """The thread in every worker that needs neither broker nor beat.
 
 It finds due work when no bell was heard, takes back what dead workers owned, does the chores
-that are due, and says that this process is alive.
+that are due, takes the steps of runs, and says that this process is alive.
 """
 
 import logging
@@ -15,6 +15,7 @@ from django.db import Error, connection
 from deliveries import chores, pump
 from deliveries.queue.claim import Claimer
 from deliveries.queue.settle import RESCUED_AT_ONCE, rescue
+from deliveries.runs.work import work
 from hookline.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,8 @@ def rescue_all() -> None:
 
 
 class Sweeper:
-    """Sweeps until `stop`. Deliveries and chores run in threads of their own, so that neither
-    keeps the sweep from finding work and lost leases, nor from saying that it is alive."""
+    """Sweeps until `stop`. Deliveries, chores and runs have threads of their own, so that none keeps
+    the sweep from finding work and lost leases, nor from saying that it is alive."""
 
     def __init__(self, stop: threading.Event, kind: str = "worker") -> None:
         self.stop = stop
@@ -49,11 +50,13 @@ class Sweeper:
         self.thread.start()
 
     def join(self, seconds: float) -> None:
-        """Waits for the sweep, and for the deliveries that it started, at most so long."""
+        """Waits for the sweep, for a step of a run, and for the deliveries that it started, at most
+        so long."""
         end = time.monotonic() + seconds
         self.thread.join(seconds)
-        if "pump" in self.started:
-            self.started["pump"].join(max(0.0, end - time.monotonic()))
+        for name in ("runs", "pump"):
+            if name in self.started:
+                self.started[name].join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
         while not self.stop.is_set():
@@ -69,6 +72,7 @@ class Sweeper:
             self._start("pump", lambda: pump.run(self.stop))
         rescue_all()
         self._start("chores", chores.run_due)
+        self._start("runs", lambda: work(self.stop))
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
         if name not in self.started or not self.started[name].is_alive():

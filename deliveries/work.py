@@ -1,10 +1,9 @@
 """What passes between the four steps: a claimed job, its request, the answer, the verdict."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
-
-from msgspec import Struct
 
 from deliveries.documents import Stored
 
@@ -12,7 +11,8 @@ if TYPE_CHECKING:
     from deliveries.targets import Target
 
 
-class ClaimedJob(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
     """A job that this process owns until `lease_until`, with all that its delivery needs.
 
     `event` is None if it was deleted after the job was made, and `target` if its endpoint or its
@@ -43,7 +43,8 @@ class ClaimedJob(Struct, frozen=True):
         return self.attempt_n - self.forgiven_count
 
 
-class Request(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Request:
     """All that the network needs to know, and nothing about jobs."""
 
     url: str
@@ -52,7 +53,8 @@ class Request(Struct, frozen=True):
     timeout_ms: int
 
 
-class Answer(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Answer:
     """What came back. `status` is 0 when nothing did. `error` is None for a 2xx, else a word of
     the contract, and `detail` says in a sentence what can be done."""
 
@@ -68,7 +70,8 @@ class Answer(Struct, frozen=True):
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
-class Outcome(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Outcome:
     """One attempt of a job and what came of it."""
 
     attempt_id: UUID
@@ -76,15 +79,18 @@ class Outcome(Struct, frozen=True):
     answer: Answer
 
 
-class Succeeded(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Succeeded:
     pass
 
 
-class RetryAt(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class RetryAt:
     moment: datetime
 
 
-class Dead(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Dead:
     """Given up, for `reason`; `disables` says why the endpoint gets nothing more either."""
 
     reason: str
@@ -94,7 +100,8 @@ class Dead(Struct, frozen=True):
 Verdict = Succeeded | RetryAt | Dead
 
 
-class Settlement(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Settlement:
     """The end of a claim: what the queue writes. No outcome means that nothing was sent."""
 
     job: ClaimedJob

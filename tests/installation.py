@@ -32,7 +32,6 @@ def program(name: str) -> Callable[[], str]:
 PROGRAMS: dict[str, Callable[[], object]] = {
     "chromium": chromium_program,
     "curl": program("curl"),
-    "faketime": program("faketime"),
     "golang-go": program("go"),
     "jq": program("jq"),
     "nodejs": program("node"),

@@ -56,7 +56,8 @@ class ResumeClaims(PauseClaims):
 @schema.rotate_secrets
 class RotateSecrets(Resource):
     def post(self, request: Request) -> Response:
-        rekey.rekey(self.tenant_id, self.caller.actor)
+        count = rekey.rekey()
+        audit.record(self.tenant_id, self.caller.actor, "secrets.reencrypted", endpoints=count)
         return Response({"ok": True, "message": "key rotation complete"})
 
 

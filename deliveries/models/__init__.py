@@ -6,6 +6,7 @@ from deliveries.models.inbox import InboxMessage
 from deliveries.models.jobs import Attempt, DeadLetter, Job
 from deliveries.models.lanes import Bell, Lane
 from deliveries.models.replays import Replay
+from deliveries.models.runs import Run
 
 __all__ = [
     "Attempt",
@@ -18,5 +19,6 @@ __all__ = [
     "Job",
     "Lane",
     "Replay",
+    "Run",
     "Subscription",
 ]

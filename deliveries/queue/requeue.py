@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from deliveries.models import DeadLetter, Job
 from deliveries.queue.lanes import ring
@@ -11,9 +11,11 @@ from hookline.database import now, write
 
 
 def requeue(job_ids: Iterable[UUID]) -> int:
-    """Makes dead jobs due at once, with a fresh budget of attempts. Returns how many were dead."""
+    """Makes dead jobs due at once, with a fresh budget of attempts. Returns how many were dead and
+    had their letter still."""
     with write():
-        dead = Job.objects.filter(id__in=list(job_ids), status=Job.Status.DEAD)
+        has_letter = Exists(DeadLetter.objects.filter(job_id=OuterRef("id")))
+        dead = Job.objects.filter(has_letter, id__in=list(job_ids), status=Job.Status.DEAD)
         locked = list(dead.select_for_update().order_by("id"))
         ids = [job.id for job in locked]
         Job.objects.filter(id__in=ids).update(

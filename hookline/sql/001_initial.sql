@@ -327,6 +327,34 @@ CREATE INDEX "endpoints_turned_off" ON "endpoints" ("disabled_for") WHERE NOT ("
 -- deliveries 0005_dlq_newest
 CREATE INDEX "dlq_newest" ON "dlq" ("created_at" DESC, "job_id" DESC);
 
+-- deliveries 0006_runs
+CREATE TABLE "runs" ("id" uuid NOT NULL PRIMARY KEY,
+  "verb" varchar(10) NOT NULL,
+  "selection" json NOT NULL,
+  "asked_by" varchar(200) NOT NULL,
+  "rate" integer NOT NULL,
+  "state" varchar(10) NOT NULL,
+  "total" integer NOT NULL,
+  "is_exact" boolean NOT NULL,
+  "preview" json NOT NULL,
+  "done_count" integer NOT NULL,
+  "skipped_count" integer NOT NULL,
+  "job_count" integer NOT NULL,
+  "place" json NULL,
+  "due_at" timestamp with time zone NOT NULL,
+  "held_because" text NOT NULL,
+  "claim_id" uuid NULL,
+  "lease_until" timestamp with time zone NULL,
+  "fault_count" smallint NOT NULL,
+  "last_error" text NOT NULL,
+  "created_at" timestamp with time zone NOT NULL,
+  "started_at" timestamp with time zone NULL,
+  "finished_at" timestamp with time zone NULL,
+  "tenant_id" varchar(200) NULL, CONSTRAINT "runs_finished_when_over" CHECK ((("finished_at" IS NOT NULL AND "state" IN ('done', 'cancelled')) OR (NOT ("state" IN ('done', 'cancelled')) AND "finished_at" IS NULL))));
+ALTER TABLE "runs" ADD CONSTRAINT "runs_tenant_id_9b96210b_fk_tenants_id" FOREIGN KEY ("tenant_id") REFERENCES "tenants" ("id") DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX "runs_due" ON "runs" ("due_at") WHERE "state" IN ('waiting', 'running');
+CREATE INDEX "runs_of_tenant" ON "runs" ("tenant_id", "id");
+
 -- hookline 0002_chore_reached
 ALTER TABLE "chores" ADD COLUMN "reached" uuid NULL;
 
@@ -373,6 +401,7 @@ INSERT INTO "django_migrations" ("app", "name", "applied") VALUES
   ('deliveries', '0003_payload_removed', now()),
   ('deliveries', '0004_endpoint_health', now()),
   ('deliveries', '0005_dlq_newest', now()),
+  ('deliveries', '0006_runs', now()),
   ('hookline', '0002_chore_reached', now()),
   ('hookline', '0003_login', now()),
   ('sessions', '0001_initial', now());
