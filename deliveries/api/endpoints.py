@@ -11,8 +11,8 @@ from rest_framework.response import Response
 
 from deliveries import documents, endpoints
 from deliveries.api import schema
-from deliveries.api.fields import EndpointFields, RotationFields
 from deliveries.documents import Fields
+from deliveries.fields import EndpointFields, RotationFields
 from deliveries.models import Endpoint
 from hookline import jsontext
 from hookline.api import Resource

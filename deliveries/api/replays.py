@@ -8,9 +8,9 @@ from rest_framework.response import Response
 
 from deliveries import replay, routing
 from deliveries.api import schema
-from deliveries.api.fields import ReplayFields
 from deliveries.api.pages import MOST
 from deliveries.documents import REMOVED
+from deliveries.fields import ReplayFields
 from deliveries.models import Event, Replay
 from deliveries.replay import Selection
 from hookline.api import Resource

@@ -3,7 +3,8 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 
-from deliveries.api import fields, shapes
+from deliveries import fields
+from deliveries.api import shapes
 from hookline.openapi import Fault, Optional, operation, parameter
 
 REMOVED = {204: None}

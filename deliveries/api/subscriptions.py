@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from deliveries import documents, endpoints
 from deliveries.api import schema
 from deliveries.api.endpoints import find as find_endpoint
-from deliveries.api.fields import SubscriptionFields
 from deliveries.documents import Fields
+from deliveries.fields import SubscriptionFields
 from deliveries.models import Subscription
 from hookline import jsontext
 from hookline.api import Resource
@@ -22,8 +22,6 @@ from hookline.times import milliseconds
 from hookline.wire import json_response
 
 SET_BY_SERVER = {"id", "subscription_id", "tenant_id", "created_at"}
-RULES = ("filter", "transform")
-LONGEST_RULE = 64 * 1024
 
 
 @schema.subscriptions
@@ -68,15 +66,10 @@ def find(tenant_id: str, subscription_id: str) -> Subscription:
 
 
 def read(fields: Fields) -> tuple[dict[str, Any], Fields]:
-    """The columns to store, rules as the text they came in, and the fields to be echoed."""
-    names = SubscriptionFields().fields.keys()
-    values = SubscriptionFields.read({name: jsontext.parse(fields[name]) for name in names & fields.keys()})
-    for rule in RULES:
-        if len(fields.get(rule, b"")) > LONGEST_RULE:
-            raise Invalid(f"Invalid field '{rule}': must not be longer than {LONGEST_RULE} bytes")
-        values[rule] = fields[rule].decode() if values[rule] is not None else None
-    unknown = {name: raw for name, raw in fields.items() if name not in names | SET_BY_SERVER}
-    return values, unknown
+    """The columns to store, and the fields to be echoed."""
+    known = SubscriptionFields().fields.keys() | SET_BY_SERVER
+    unknown = {name: raw for name, raw in fields.items() if name not in known}
+    return SubscriptionFields.read_text(fields), unknown
 
 
 def present(subscription: Subscription) -> bytes:
@@ -90,7 +83,11 @@ def present(subscription: Subscription) -> bytes:
     }
     fields = jsontext.fields(subscription.extra.encode()) if subscription.extra else {}
     fields |= {name: msgspec.json.encode(value) for name, value in document.items()}
-    fields |= {rule: text.encode() for rule in RULES if (text := getattr(subscription, rule)) is not None}
+    fields |= {
+        rule: text.encode()
+        for rule in SubscriptionFields.RULES
+        if (text := getattr(subscription, rule)) is not None
+    }
     if subscription.description:
         fields["description"] = msgspec.json.encode(subscription.description)
     return documents.encode(fields)

@@ -4,7 +4,7 @@ DRF's own take "5" for 5 and "true" for true; clients of this API are told inste
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rest_framework import serializers
@@ -12,6 +12,7 @@ from rest_framework.fields import empty
 
 from deliveries.models.endpoints import PayloadFormat
 from deliveries.rules import filters, headers, topics, transforms, urls
+from hookline import jsontext
 from hookline.environment import parse_durations
 from hookline.errors import Invalid
 
@@ -179,12 +180,25 @@ class SubscriptionFields(Strict):
     """What can be set on a subscription."""
 
     missing = "Missing: {}"
+    RULES = ("filter", "transform")
+    LONGEST_RULE = 64 * 1024
 
     endpoint_id = Text()
     topic_pattern = Text(topics.fault_of)
     filter = Rule(filters.fault_of, default=None)
     transform = Rule(transforms.fault_of, default=None)
     description = Text(default="")
+
+    @classmethod
+    def read_text(cls, fields: Mapping[str, bytes]) -> dict[str, Any]:
+        """The same of fields as JSON text, with the rules as the text that they are kept in."""
+        names = cls().fields.keys() & fields.keys()
+        values = cls.read({name: jsontext.parse(fields[name]) for name in names})
+        for rule in cls.RULES:
+            if len(fields.get(rule, b"")) > cls.LONGEST_RULE:
+                raise Invalid(f"Invalid field '{rule}': must not be longer than {cls.LONGEST_RULE} bytes")
+            values[rule] = fields[rule].decode() if values[rule] is not None else None
+        return values
 
 
 class ReplayFields(Strict):
