@@ -13,6 +13,7 @@ from django.conf import settings
 from deliveries.models import Job
 from hookline.counters import OVERLOAD_DROPS, count
 from hookline.errors import Overloaded
+from tenants.models import Tenant
 
 COUNT_SERVES_SECONDS = 0.25
 CHEAP_TO_COUNT = 1000
@@ -31,16 +32,20 @@ class Depth:
 _depths: dict[str, Depth] = {}
 
 
-def check(tenant_id: str) -> None:
-    """Raises Overloaded if the tenant has as many pending jobs as it may have."""
-    if _pending(tenant_id) >= settings.HL_MAX_QUEUE_DEPTH:
+def check(tenant_id: str, own_limit: int | None) -> None:
+    """Raises Overloaded if the tenant has as many pending jobs as it may have. Whoever asks knows whether
+    the tenant has a limit of its own, from the look at its key."""
+    limit = _limit(own_limit)
+    if _pending(tenant_id, limit) >= limit:
         count(OVERLOAD_DROPS, tenant_id, "queue_full")
         raise Overloaded
 
 
 def has_room(tenant_id: str) -> bool:
     """Whether work that can wait may be added: half of the queue is for what is published."""
-    return _pending(tenant_id) < max(1, settings.HL_MAX_QUEUE_DEPTH // 2)
+    own_limit = Tenant.objects.filter(id=tenant_id).values_list("max_queue_depth", flat=True).first()
+    limit = _limit(own_limit)
+    return _pending(tenant_id, limit) < max(1, limit // 2)
 
 
 def add(tenant_id: str, jobs: int) -> None:
@@ -49,9 +54,12 @@ def add(tenant_id: str, jobs: int) -> None:
         _depths[tenant_id].pending += jobs
 
 
-def _pending(tenant_id: str) -> int:
+def _limit(own: int | None) -> int:
+    return int(settings.HL_MAX_QUEUE_DEPTH) if own is None else own
+
+
+def _pending(tenant_id: str, limit: int) -> int:
     """As of a moment ago, and exactly where that would be too many."""
-    limit = settings.HL_MAX_QUEUE_DEPTH
     depth = _depths.get(tenant_id)
     if depth is None or depth.is_old or depth.pending >= limit or limit <= CHEAP_TO_COUNT:
         depth = _depths[tenant_id] = Depth(_count(tenant_id, limit), time.monotonic())

@@ -22,10 +22,12 @@ BEARER = "Bearer "
 TOUCH_SECONDS = 60.0
 
 STORED_KEY = """
-SELECT k.id, k.tenant_id, k.scopes, k.expires_at, t.routes_version
+SELECT k.id, k.tenant_id, k.scopes, k.expires_at, t.routes_version, t.max_queue_depth
 FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
 WHERE k.digest = %s AND k.revoked_at IS NULL AND t.status = 'active'
 """
+
+OWN_TENANT = "SELECT routes_version, max_queue_depth FROM tenants WHERE id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Caller:
     scopes: tuple[str, ...]
     key_id: UUID | None
     routes_version: int
+    # Of the tenant's own, where it has one.
+    max_queue_depth: int | None = None
 
     is_authenticated = True
 
@@ -76,7 +80,7 @@ def caller_of(token: str) -> Caller | None:
     """The caller behind a token; None if it is unknown, revoked or expired."""
     for key, granted in ((settings.HL_ADMIN_KEY, ("admin", "*")), (settings.HL_API_KEY, ("*",))):
         if key and hmac.compare_digest(token.encode(), key.encode()):
-            return Caller(settings.HL_TENANT_ID, granted, None, _routes_version(settings.HL_TENANT_ID))
+            return Caller(settings.HL_TENANT_ID, granted, None, *_of_the_installation())
     return _stored(token) if token else None
 
 
@@ -89,13 +93,13 @@ def _token(request: Request) -> str:
 
 def _stored(token: str) -> Caller | None:
     found = retried(lambda: rows(STORED_KEY, [ApiKey.digest_of(token)]))
-    for row_id, tenant_id, granted, expires_at, version in found:
+    for row_id, tenant_id, granted, expires_at, version, depth in found:
         expiry = from_text(expires_at)
         if expiry is None or expiry > datetime.now(UTC):
             key_id = UUID(str(row_id))
             names = granted if isinstance(granted, list) else json.loads(granted)
             _touch(key_id)
-            return Caller(tenant_id, tuple(names), key_id, version)
+            return Caller(tenant_id, tuple(names), key_id, version, depth)
     return None
 
 
@@ -111,6 +115,7 @@ def _touch(key_id: UUID) -> None:
 _touched: dict[UUID, float] = {}
 
 
-def _routes_version(tenant_id: str) -> int:
-    found = retried(lambda: rows("SELECT routes_version FROM tenants WHERE id = %s", [tenant_id]))
-    return found[0][0] if found else 0
+def _of_the_installation() -> tuple[int, int | None]:
+    """What a caller needs to know of the tenant of the environment's keys."""
+    [found] = retried(lambda: rows(OWN_TENANT, [settings.HL_TENANT_ID])) or [(0, None)]
+    return found[0], found[1]

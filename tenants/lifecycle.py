@@ -1,6 +1,8 @@
-"""How a tenant begins. How it ends is told in deliveries.purge, since that is where its data is."""
+"""How a tenant begins and changes. How it ends is told in deliveries.purge, where its data is."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError
 
@@ -27,6 +29,15 @@ def create(
     except IntegrityError:  # made by somebody else at the same moment
         raise Conflict("Tenant already exists") from None
     return tenant, token
+
+
+def change(tenant: Tenant, values: Mapping[str, Any], by: str) -> None:
+    """Changes what is named, for the next request on."""
+    with write():
+        for name, value in values.items():
+            setattr(tenant, name, value)
+        tenant.save(update_fields=list(values))
+        audit.record(tenant.id, by, "tenant.updated", tenant.id, **values)
 
 
 def created_with(key: str) -> Tenant | None:

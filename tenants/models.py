@@ -27,6 +27,8 @@ class Tenant(models.Model):
     # tenant's subscriptions is old.
     routes_version = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
+    # Pending jobs before 429; null: HL_MAX_QUEUE_DEPTH.
+    max_queue_depth = models.IntegerField(null=True, blank=True)
     # When the last of a deleted tenant's data was gone; only then may its id be used again.
     purged_at = models.DateTimeField(null=True, blank=True)
     # The Idempotency-Key header of the request that made it.

@@ -1,4 +1,4 @@
-"""What tenants, keys and their scopes may be called. Pure."""
+"""What people may call tenants, keys and scopes, and what limits they may set. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -19,6 +19,14 @@ def tenant_id(text: object) -> str:
 def printable(text: str) -> str:
     """A name without what no database holds and no page shows; it may be empty then."""
     return "".join(char for char in text if char.isprintable())[:LONGEST]
+
+
+def queue_depth(value: object) -> int | None:
+    """A limit of pending jobs; None for that of the installation."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if value is not None and not (is_number and 0 <= value < 2**31):  # type: ignore[operator]
+        raise Invalid("Invalid field 'max_queue_depth': must be a whole number from 0, or null")
+    return value  # type: ignore[return-value]
 
 
 def granting(names: Sequence[str]) -> list[str]:

@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from hookline.database import now
+from hookline.times import milliseconds
 from tenants.models import ApiKey, AuditEntry, Tenant
 from tests.api import Api, api_of, operator
 
@@ -31,6 +33,31 @@ def test_a_key_is_shown_once_and_works_at_once(api: Api) -> None:
     assert Api(made["key"]).get("/v1/endpoints").json["required_scope"] == "endpoints.read"
     assert made["key"] not in api.get(KEYS).body.decode()
     assert ApiKey.objects.get(id=made["id"]).digest == hashlib.sha256(made["key"].encode()).digest()
+
+
+def test_a_key_may_end_by_itself(api: Api) -> None:
+    soon = milliseconds(now()) + 60_000
+    made = api.post(KEYS, {"expires_at": soon}).json
+    assert made["expires_at"] == soon
+    [listed] = [item for item in api.get(KEYS).json["items"] if item["id"] == made["id"]]
+    assert listed["expires_at"] == soon
+    assert Api(made["key"]).get("/v1/events").status == 200
+
+    ApiKey.objects.filter(id=made["id"]).update(expires_at=now())
+
+    assert Api(made["key"]).get("/v1/events").status == 401
+    assert api.post(KEYS).json["expires_at"] is None
+
+
+@pytest.mark.parametrize("end", [0, -1, "tomorrow", 1.5e15, True, 10**18])
+def test_an_end_that_makes_no_sense_makes_no_key(api: Api, end: Any) -> None:
+    before = ApiKey.objects.count()
+    assert api.post(KEYS, {"expires_at": end}).fault == (
+        400,
+        "validation_error",
+        "Invalid field 'expires_at': must be a time to come, in milliseconds since 1970",
+    )
+    assert ApiKey.objects.count() == before
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"garbage", b"[]", b'{"name": 1, "scopes": "events"}'])

@@ -71,6 +71,19 @@ def test_deleted_tenants_are_listed_when_asked_for(acme: Tenant) -> None:
     assert [line.split()[:2] for line in said("tenant", "list").splitlines()][-1] == ["acme", "active"]
 
 
+def test_a_tenant_gets_a_limit_of_its_own_and_loses_it(acme: Tenant) -> None:
+    for text, limit in (("5000", 5000), ("default", None)):
+        [changed] = told("tenant", "update", "acme", "--max-queue-depth", text, "--name", "ACME")
+        acme.refresh_from_db()
+        assert (acme.name, acme.max_queue_depth, changed["max_queue_depth"]) == ("ACME", limit, limit)
+
+
+def test_a_change_of_nothing_is_refused(acme: Tenant, capsys: Captured) -> None:
+    assert refused(capsys, "tenant", "update", "acme").startswith("Say what to change: ")
+    assert refused(capsys, "tenant", "update", "nobody", "--name", "x").startswith("Tenant not found")
+    assert not AuditEntry.objects.filter(action="tenant.updated").exists()
+
+
 def test_a_purge_takes_all_of_one_tenant(acme: Tenant, globex: Tenant) -> None:
     token = api_of(acme).token
     for tenant in (acme, globex):
@@ -160,6 +173,7 @@ def test_what_makes_no_sense_changes_nothing(line: str, sentence: str, capsys: C
         ("tenant", "the following arguments are required: verb"),
         ("tenant rename acme", "invalid choice: 'rename'"),
         ("apikey create --expires-in soon", "write a duration such as 90s, 15m, 12h or 30d, not 'soon'"),
+        ("tenant update acme --max-queue-depth many", "write a whole number, or default, not 'many'"),
         ("apikey revoke", "the following arguments are required: key"),
     ],
 )

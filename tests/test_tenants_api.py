@@ -7,7 +7,7 @@ from django.conf import settings
 
 from deliveries import purge
 from deliveries.models import Endpoint, Event, Job
-from tenants.models import ApiKey, Tenant
+from tenants.models import ApiKey, AuditEntry, Tenant
 from tests.api import Api, api_of
 from tests.factories import deliver, make_endpoint, make_subscription, publish
 from tests.receiver import Receiver, Reply
@@ -127,6 +127,46 @@ def test_a_purge_takes_everything_of_one_tenant_and_nothing_of_others(
 def test_only_the_installation_manages_tenants(api: Api) -> None:
     assert api.get("/v1/tenants").status == 403
     assert api.post("/v1/tenants", {"id": "x"}).status == 403
+
+
+def test_a_tenant_may_have_a_limit_of_its_own(owner: Api, api: Api, acme: Tenant, globex: Tenant) -> None:
+    for tenant in (acme, globex):
+        make_subscription(make_endpoint(tenant, "https://example.com"))
+    changed = owner.patch("/v1/tenants/acme", {"name": "ACME", "max_queue_depth": 2})
+    assert (changed.status, changed.json["name"], changed.json["max_queue_depth"]) == (200, "ACME", 2)
+
+    statuses = [api.post("/v1/events", {"topic": "a"}).status for _ in range(3)]
+    statuses.append(api.post("/v1/events/batch", {"events": [{"topic": "a"}]}).status)
+
+    assert statuses == [201, 201, 429, 429]
+    assert {api_of(globex).post("/v1/events", {"topic": "a"}).status for _ in range(3)} == {201}
+    assert AuditEntry.objects.get(action="tenant.updated").metadata == '{"name":"ACME","max_queue_depth":2}'
+    assert owner.patch("/v1/tenants/acme", {"max_queue_depth": None}).json["max_queue_depth"] is None
+    assert api.post("/v1/events", {"topic": "a"}).status == 201
+
+
+def test_the_installations_own_tenant_may_have_one_too(owner: Api) -> None:
+    path = f"/v1/tenants/{settings.HL_TENANT_ID}"
+    assert owner.patch(path, {"max_queue_depth": 0}).status == 200
+    assert owner.post("/v1/events", {"topic": "a"}).status == 429
+
+
+@pytest.mark.parametrize("limit", [-1, 2**31, "5", 1.5, True, [1]])
+def test_a_limit_that_is_no_number_changes_nothing(owner: Api, acme: Tenant, limit: Any) -> None:
+    answer = owner.patch("/v1/tenants/acme", {"name": "x", "max_queue_depth": limit})
+    assert answer.fault == (
+        400,
+        "validation_error",
+        "Invalid field 'max_queue_depth': must be a whole number from 0, or null",
+    )
+    acme.refresh_from_db()
+    assert (acme.name, acme.max_queue_depth) == ("acme", None)
+
+
+def test_a_change_of_nothing_is_no_change(owner: Api, acme: Tenant) -> None:
+    assert owner.patch("/v1/tenants/acme", {"name": 1, "colour": "red"}).json["name"] == "acme"
+    assert not AuditEntry.objects.filter(action="tenant.updated").exists()
+    assert owner.patch("/v1/tenants/nobody", {"name": "x"}).status == 404
 
 
 # --- Rotation -----------------------------------------------------------------------------

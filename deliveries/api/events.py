@@ -60,7 +60,7 @@ class Events(Publisher):
 
     def post(self, request: Request) -> HttpResponse:
         body = self.body()
-        depth.check(self.tenant_id)
+        depth.check(self.tenant_id, self.caller.max_queue_depth)
         fields = documents.read(body)
         repeat = self.repeat_of(documents.idempotency_key(fields))
         result = repeat or self.publish([documents.draft(fields, self.trace)])[0]
@@ -83,7 +83,7 @@ class EventBatch(Publisher):
 
     def post(self, request: Request) -> HttpResponse:
         body = self.body()
-        depth.check(self.tenant_id)
+        depth.check(self.tenant_id, self.caller.max_queue_depth)
         keys: set[str] = set()
         read = [self._read(index, item, keys) for index, item in enumerate(_items(body))]
         published = iter(self.publish([draft for draft in read if isinstance(draft, Draft)]))

@@ -1,19 +1,23 @@
 """/v1/apikeys: the keys of the caller's own tenant; and what all key routes share."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hookline.api import Resource
+from hookline.database import now
 from hookline.errors import Forbidden, InsufficientScope, Invalid, NotFound
 from hookline.ids import parse_uuid
-from hookline.times import milliseconds
+from hookline.times import EPOCH, MILLISECOND, milliseconds
 from tenants import keys, lifecycle, names, scopes
 from tenants.api import schema
 from tenants.models import ApiKey
 
+# The year 9999, in which calendars end.
+LATEST_MS = 253_402_300_799_999
 NOTE = "Store this key now; it is not shown again."
 
 
@@ -65,6 +69,7 @@ def listed(tenant_id: str) -> list[dict[str, Any]]:
             "scopes": key.scopes,
             "created_by": key.created_by,
             "created_at": milliseconds(key.created_at),
+            "expires_at": key.expires_at and milliseconds(key.expires_at),
         }
         for key in ApiKey.objects.usable().filter(tenant_id=tenant_id).order_by("id")
     ]
@@ -75,7 +80,7 @@ def issued(tenant_id: str, document: Mapping[str, Any], created_by: str, by: str
     given = (document.get("name"), document.get("label"))
     name = next((text for text in given if isinstance(text, str) and text), "default")
     name = names.printable(name) or "default"
-    key, token = keys.issue(tenant_id, name, scopes_of(document), created_by, by)
+    key, token = keys.issue(tenant_id, name, scopes_of(document), created_by, by, _end(document))
     return Response(
         {
             "id": key.id,
@@ -86,6 +91,7 @@ def issued(tenant_id: str, document: Mapping[str, Any], created_by: str, by: str
             "tenant_id": tenant_id,
             "scopes": key.scopes,
             "created_at": milliseconds(key.created_at),
+            "expires_at": key.expires_at and milliseconds(key.expires_at),
             "note": NOTE,
         },
         status=201,
@@ -99,6 +105,18 @@ def scopes_of(document: Mapping[str, Any]) -> list[str]:
     if not all(map(str.isprintable, spelled)):
         raise Invalid("Invalid field 'scopes': must be a list of printable texts")
     return spelled
+
+
+def _end(document: Mapping[str, Any]) -> datetime | None:
+    """When the key is to end by itself. A time that is over makes no sense."""
+    given: Any = document.get("expires_at")
+    if given is None:
+        return None
+    is_number = isinstance(given, int) and not isinstance(given, bool)
+    if not is_number or not milliseconds(now()) < given <= LATEST_MS:
+        raise Invalid("Invalid field 'expires_at': must be a time to come, in milliseconds since 1970")
+    end: datetime = EPOCH + MILLISECOND * given
+    return end
 
 
 def revoked(key_id: str, tenant_id: str, by: str) -> Response:

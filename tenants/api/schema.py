@@ -45,6 +45,7 @@ tenants = extend_schema_view(
 )
 tenant = extend_schema_view(
     get=operation("get_tenant", "Read a tenant", {200: shapes.Tenant}),
+    patch=operation("change_tenant", "Change a tenant", {200: shapes.Tenant}, body=shapes.TenantChange),
     delete=operation(
         "delete_tenant",
         "Delete a tenant and all it has",

@@ -1,5 +1,7 @@
 """The documents of tenants and keys as clients see them, for the API document."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from hookline.openapi import Milliseconds, Shape, Text
@@ -15,6 +17,7 @@ SHOWN_ONCE = "Shown this once."
 class NewApiKey(Shape):
     name = Text(required=False, help_text="`default` if there is none.")
     scopes = Scopes(required=False, child=Text(), help_text="Such as `events.publish`; all if left out.")
+    expires_at = Milliseconds(required=False, allow_null=True, help_text="Never if left out.")
 
 
 class NewOwnApiKey(NewApiKey):
@@ -30,6 +33,7 @@ class IssuedApiKey(Shape):
     tenant_id = Text()
     scopes = Scopes(child=Text())
     created_at = Milliseconds()
+    expires_at = Milliseconds(allow_null=True)
     note = Text()
 
 
@@ -42,6 +46,7 @@ class ApiKey(Shape):
     scopes = Scopes(child=Text())
     created_by = Text()
     created_at = Milliseconds()
+    expires_at = Milliseconds(allow_null=True)
 
 
 class ApiKeyList(Shape):
@@ -73,11 +78,23 @@ class NewTenant(Shape):
     name = Text(required=False)
 
 
+class QueueDepth(serializers.IntegerField):
+    def __init__(self, **options: Any) -> None:
+        told = "Pending jobs before 429; null for the installation's HL_MAX_QUEUE_DEPTH."
+        super().__init__(min_value=0, max_value=2**31 - 1, allow_null=True, help_text=told, **options)
+
+
+class TenantChange(Shape):
+    name = Text(required=False)
+    max_queue_depth = QueueDepth(required=False)
+
+
 class Tenant(Shape):
     id = Text()
     tenant_id = Text(help_text="The same as `id`.")
     name = Text()
     status = serializers.ChoiceField(choices=TenantModel.Status.choices)
+    max_queue_depth = QueueDepth()
     created_at = Milliseconds()
 
 

@@ -50,6 +50,12 @@ class TenantDetail(Resource):
     def get(self, request: Request, tenant_id: str) -> Response:
         return Response(present(lifecycle.find(tenant_id)))
 
+    def patch(self, request: Request, tenant_id: str) -> Response:
+        tenant = lifecycle.active(tenant_id)
+        if values := _changes(self.document()):
+            lifecycle.change(tenant, values, self.caller.actor)
+        return Response(present(tenant))
+
     def delete(self, request: Request, tenant_id: str) -> Response:
         purge.delete_tenant(lifecycle.find(tenant_id), self.caller.actor)
         return Response(status=204)
@@ -112,6 +118,7 @@ def present(tenant: Tenant) -> dict[str, Any]:
         "tenant_id": tenant.id,
         "name": tenant.name,
         "status": tenant.status,
+        "max_queue_depth": tenant.max_queue_depth,
         "created_at": milliseconds(tenant.created_at),
     }
 
@@ -131,6 +138,16 @@ def _id(document: dict[str, Any]) -> str:
 def _name(document: dict[str, Any]) -> str:
     given = document.get("name")
     return (names.printable(given) if isinstance(given, str) else "") or "unnamed"
+
+
+def _changes(document: dict[str, Any]) -> dict[str, Any]:
+    """What a request asks to be changed; a name that is no use is taken for absent."""
+    values: dict[str, Any] = {}
+    if isinstance(name := document.get("name"), str) and (printable := names.printable(name)):
+        values["name"] = printable
+    if "max_queue_depth" in document:
+        values["max_queue_depth"] = names.queue_depth(document["max_queue_depth"])
+    return values
 
 
 def _overlap(seconds: Any) -> timedelta:

@@ -1,7 +1,7 @@
 """Tenants from a shell: the verbs of /v1/tenants."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from deliveries import purge
@@ -14,6 +14,7 @@ from tenants import lifecycle, names
 from tenants.models import Tenant
 
 AT_ONCE_SECONDS = 1.0
+DEFAULT = "default"
 
 
 class Create(Action):
@@ -47,6 +48,31 @@ class List(Action):
             self.tell(line, **told(tenant))
 
 
+class Update(Action):
+    help = "Change a tenant's name, or how many jobs may wait for it."
+    example = "tenant update acme --max-queue-depth 5000"
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("tenant", help="its id")
+        parser.add_argument("--name", help="for people")
+        parser.add_argument(
+            "--max-queue-depth", type=depth, help="pending jobs before 429; `default` for HL_MAX_QUEUE_DEPTH"
+        )
+
+    def work(self, tenant: str, name: str | None, max_queue_depth: object, **options: Any) -> None:
+        values: dict[str, Any] = {}
+        if name is not None and (printable := names.printable(name)):
+            values["name"] = printable
+        if max_queue_depth is not None:
+            wanted = None if max_queue_depth == DEFAULT else max_queue_depth
+            values["max_queue_depth"] = names.queue_depth(wanted)
+        if not values:
+            refuse("Say what to change: --name, --max-queue-depth or both.")
+        chosen = lifecycle.active(tenant)
+        lifecycle.change(chosen, values, commands.by())
+        self.tell(f"Tenant {chosen.id} is changed.", **told(chosen))
+
+
 class Purge(Action):
     help = "Delete a tenant and all it has: its keys at once, then endpoints, events and history."
     example = "tenant purge acme --yes"
@@ -73,8 +99,8 @@ class Purge(Action):
 
 
 class Command(Verbs):
-    help = "Make, list and delete tenants. Example: manage.py tenant create --id acme"
-    verbs = {"create": Create, "list": List, "purge": Purge}
+    help = "Make, list, change and delete tenants. Example: manage.py tenant create --id acme"
+    verbs = {"create": Create, "list": List, "update": Update, "purge": Purge}
 
 
 def told(tenant: Tenant) -> dict[str, Any]:
@@ -83,8 +109,16 @@ def told(tenant: Tenant) -> dict[str, Any]:
         "tenant_id": tenant.id,
         "name": tenant.name,
         "status": tenant.status,
+        "max_queue_depth": tenant.max_queue_depth,
         "created_at": milliseconds(tenant.created_at),
     }
+
+
+def depth(text: str) -> int | str:
+    """A number of jobs, or the word that stands for the installation's limit."""
+    if text != DEFAULT and not text.isdecimal():
+        raise ArgumentTypeError(f"write a whole number, or {DEFAULT}, not {text!r}")
+    return text if text == DEFAULT else int(text)
 
 
 def require_typed(tenant_id: str) -> None:
