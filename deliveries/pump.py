@@ -16,12 +16,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from msgspec import Struct
 
 from deliveries import retries, telemetry
 from deliveries.clock import Clock
@@ -77,8 +77,7 @@ def in_flight() -> int:
     return _running.client.in_flight if _running else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """A request under way."""
 
     job: ClaimedJob

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from hookline.database import write
 from hookline.ids import parse_uuid
 from tenants import audit
 
-STORED = tuple(field.name for field in fields(Stored))
+STORED = Stored.__struct_fields__
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Counts, each over an index."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import Count, Sum
+from django.db.models import Count, OuterRef, Q, Subquery, Sum
 
 from deliveries.models import (
     Attempt,
@@ -47,6 +47,22 @@ def of_tenant(tenant_id: str) -> dict[str, int]:
 def queue_depths() -> Iterator[tuple[str, int]]:
     waiting = Job.objects.filter(status=Job.Status.PENDING).order_by("tenant_id").values("tenant_id")
     yield from waiting.annotate(n=Count("*")).values_list("tenant_id", "n")
+
+
+def oldest_due() -> dict[str, datetime]:
+    """By tenant, since when its oldest job that nothing but time could hold back has been due. One look
+    into the index of due jobs for each lane."""
+    moment = now()
+    held = Q(state__in=[Lane.State.OFF, Lane.State.FULL]) | Q(state=Lane.State.LIMITED, wake_at__gt=moment)
+    due = Job.objects.filter(
+        tenant_id=OuterRef("tenant_id"), endpoint_id=OuterRef("endpoint_id"), status=Job.Status.PENDING
+    ).order_by("next_attempt_at")
+    lanes = Lane.objects.exclude(held).annotate(due_at=Subquery(due.values("next_attempt_at")[:1]))
+    oldest: dict[str, datetime] = {}
+    for tenant, due_at in lanes.values_list("tenant_id", "due_at").iterator():
+        if due_at and due_at <= moment:
+            oldest[tenant] = min(due_at, oldest.get(tenant, due_at))
+    return oldest
 
 
 def requests_in_flight() -> Iterator[tuple[str, int]]:

@@ -166,7 +166,7 @@ def caught_up(tenant_id: str, pattern: str, last_id: UUID) -> list[bytes]:
 
 
 def frame_of(event: Event) -> bytes:
-    return _frame(event.id, event.topic, documents.encode(documents.fields_of(event)))
+    return _frame(event.id, event.topic, documents.document_of(event))
 
 
 def status_frame_of(attempt: Attempt) -> bytes:

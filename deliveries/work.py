@@ -1,9 +1,10 @@
 """What passes between the four steps: a claimed job, its request, the answer, the verdict."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from msgspec import Struct
 
 from deliveries.documents import Stored
 
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from deliveries.targets import Target
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedJob:
+class ClaimedJob(Struct, frozen=True):
     """A job that this process owns until `lease_until`, with all that its delivery needs.
 
     `event` is None if it was deleted after the job was made, and `target` if its endpoint or its
@@ -43,8 +43,7 @@ class ClaimedJob:
         return self.attempt_n - self.forgiven_count
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """All that the network needs to know, and nothing about jobs."""
 
     url: str
@@ -53,8 +52,7 @@ class Request:
     timeout_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back. `status` is 0 when nothing did. `error` is None for a 2xx, else a word of
     the contract, and `detail` says in a sentence what can be done."""
 
@@ -70,8 +68,7 @@ class Answer:
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """One attempt of a job and what came of it."""
 
     attempt_id: UUID
@@ -79,18 +76,15 @@ class Outcome:
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class RetryAt:
+class RetryAt(Struct, frozen=True):
     moment: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Dead:
+class Dead(Struct, frozen=True):
     """Given up, for `reason`; `disables` says why the endpoint gets nothing more either."""
 
     reason: str
@@ -100,8 +94,7 @@ class Dead:
 Verdict = Succeeded | RetryAt | Dead
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True):
     """The end of a claim: what the queue writes. No outcome means that nothing was sent."""
 
     job: ClaimedJob

@@ -112,6 +112,15 @@ def from_text(value: str | datetime | None) -> datetime | None:
     return moment and moment.replace(tzinfo=UTC)
 
 
+def connect_alone(seconds: int) -> psycopg.Connection:
+    """To PostgreSQL, outside the pool, through which a refusal takes long and says little. Raises
+    psycopg.Error, after so many seconds at most."""
+    parameters = connection.get_connection_params() | {"connect_timeout": seconds, "autocommit": True}
+    for of_django in ("pool", "context", "cursor_factory"):
+        parameters.pop(of_django, None)
+    return psycopg.connect(**parameters)
+
+
 def is_direct() -> bool:
     """Whether no pooler stands before PostgreSQL, so that session state is ours to keep.
 

@@ -4,7 +4,7 @@ import os
 import re
 import ssl
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -46,7 +46,10 @@ class Environment:
         self.variables: list[Variable] = []
         self.concern = ""
         self.problems: list[str] = []
+        self.warnings: list[str] = []
         self.makes_secrets = False
+        # For `doctor`, which tells what is wrong: it starts all the same, with defaults in those places.
+        self.bears_problems = False
         self.data_directory: Path | None = None
 
     def value(self, name: str, default: str, meaning: str, parse: Callable[[str], T]) -> T:
@@ -104,14 +107,21 @@ class Environment:
 
     def complete(self) -> None:
         """Ends the process with status 2 if a value was wrong; warns about unknown names."""
+        self.warnings += self._unknown()
+        if self.bears_problems:
+            return
+        for sentence in self.warnings:
+            warn(sentence)
+        if self.problems:
+            refuse(*self.problems)
+
+    def _unknown(self) -> Iterator[str]:
         known = {variable.name for variable in self.variables}
         for name in sorted(set(self.source) - known - FOR_CLIENTS):
             if name in RETIRED:
-                warn(f"{name} is no longer used; it changes nothing.")
+                yield f"{name} is no longer used; it changes nothing."
             elif name.startswith("HL_"):
-                warn(f"{name} is not a HookLine setting; check its spelling in docs/configuration.md.")
-        if self.problems:
-            refuse(*self.problems)
+                yield f"{name} is not a HookLine setting; check its spelling in docs/configuration.md."
 
 
 def choice(*words: str) -> Callable[[str], str]:

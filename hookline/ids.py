@@ -4,6 +4,7 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 
 from hookline.times import milliseconds
@@ -11,21 +12,41 @@ from hookline.times import milliseconds
 # Nothing bears this one.
 NO_ID = uuid.UUID(int=0)
 
+# Random bytes are asked of the kernel for so many ids at a time.
+AT_ONCE, RANDOM_BYTES = 512, 8
+
 _lock = threading.Lock()
 _latest = 0
+_random: Iterator[bytes] = iter(())
 
 
 def uuid7() -> uuid.UUID:
     """A new id, greater than every id this process made before.
 
-    The upper 60 bits are time in units of 1/4096 ms. The rest comes from the kernel at each
-    call, so that forked processes cannot repeat each other.
+    The upper 60 bits are time in units of 1/4096 ms, the rest is random.
     """
     global _latest
     with _lock:
         _latest = ticks = max(_latest + 1, time.time_ns() * 4096 // 1_000_000)
-    random = int.from_bytes(os.urandom(8), "big") >> 2
+        random = int.from_bytes(next(_random, b"") or _refilled(), "big") >> 2
     return uuid.UUID(int=(ticks >> 12 << 80) | (7 << 76) | ((ticks & 0xFFF) << 64) | (2 << 62) | random)
+
+
+def _refilled() -> bytes:
+    global _random
+    drawn = os.urandom(AT_ONCE * RANDOM_BYTES)
+    _random = iter([drawn[at : at + RANDOM_BYTES] for at in range(0, len(drawn), RANDOM_BYTES)])
+    return next(_random)
+
+
+def _forget() -> None:
+    """A forked process must not draw what its parent draws, too; nor wait for a lock that some thread
+    of the parent held."""
+    global _random, _lock
+    _random, _lock = iter(()), threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def first_uuid7(moment: datetime) -> uuid.UUID:

@@ -88,7 +88,7 @@ FAULTS = {
     401: CommonFault("NoKey", NoKey, "The key is missing, unknown, revoked or expired."),
     403: CommonFault("NoScope", NoScope, "The key lacks `required_scope`."),
     404: CommonFault("NotFound", Fault, "There is no such thing, or it is another tenant's."),
-    409: CommonFault("Conflict", Fault, "The id is in use, or belongs to the installation."),
+    409: CommonFault("Conflict", Fault, "As things are it cannot be done; `detail` says why."),
     413: CommonFault("TooLarge", Fault, "The body is too large."),
     429: CommonFault("Overloaded", Fault, "Too many deliveries of this tenant wait; nothing was stored."),
     503: CommonFault("Unavailable", Fault, "The store could not be reached."),

@@ -8,7 +8,7 @@ from csp.constants import NONE, SELF
 
 from deliveries.sending.guard import parse_allow
 from hookline import __version__, failpoints
-from hookline.environment import choice, parse_certificates, parse_schedule, refuse, url, warn
+from hookline.environment import choice, parse_certificates, parse_schedule, url
 from hookline.environment import environment as env
 from hookline.keyring import parse_keys
 
@@ -38,7 +38,7 @@ env.concern = "What it keeps"
 
 def parse_backend(text: str) -> str:
     if text == "c":
-        warn("HL_STORE_BACKEND=c now means embedded; write embedded.")
+        env.warnings.append("HL_STORE_BACKEND=c now means embedded; write embedded.")
         return "embedded"
     if text not in ("embedded", "postgres"):
         raise ValueError(f"write embedded or postgres, not {text!r}")
@@ -163,8 +163,6 @@ HL_FAILPOINTS = env.value(
 if HL_FAILPOINTS and not HL_THROWAWAY:
     env.problems.append("HL_FAILPOINTS: it kills processes; unset it, as this is no throw-away installation.")
 
-env.complete()
-
 # --- Django -------------------------------------------------------------------------------
 
 DEBUG = False
@@ -228,6 +226,7 @@ TEMPLATES = [
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HL_PUBLIC_URL.startswith("https://")
 # A proxy that ends TLS passes plain HTTP on, which Django would take for another origin.
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(HL_PUBLIC_URL))] if HL_PUBLIC_URL else []
+CSRF_FAILURE_VIEW = "hookline.console.faults.forged"
 
 # --- Pages --------------------------------------------------------------------------------
 
@@ -270,7 +269,8 @@ def postgres() -> dict[str, object]:
     try:
         parsed = parse_postgres_url(HL_POSTGRES_URL)
     except ValueError as fault:
-        refuse(f"HL_POSTGRES_URL: {fault}")
+        env.problems.append(f"HL_POSTGRES_URL: {fault}")
+        return {"ENGINE": "django.db.backends.dummy"}
     # A pool that fails to connect waits twice as long each time, up to `reconnect_timeout`, and so
     # long nobody else may try: after an outage of minutes it would be away for minutes more.
     pool = {
@@ -289,6 +289,9 @@ def postgres() -> dict[str, object]:
 
 
 DATABASES = {"default": SQLITE if EMBEDDED else postgres()}
+
+# Every variable has been read by now.
+env.complete()
 
 # --- The API ------------------------------------------------------------------------------
 

@@ -8,9 +8,10 @@ import sqlite3
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
-from django.db import Error, connection
+from django.db import Error
 
 from hookline import schema
+from hookline.database import connect_alone
 from hookline.environment import refuse
 
 # RETURNING came with 3.35.
@@ -47,15 +48,12 @@ def require_port() -> None:
 
 
 def require_store() -> None:
-    """Looks at the store itself, since through a pool a refusal takes long and says little."""
     if settings.EMBEDDED:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             refuse(f"SQLite {_dotted(OLDEST_SQLITE)} or newer is needed, not {sqlite3.sqlite_version}.")
         return
-    parameters = connection.get_connection_params()
-    parameters.pop("pool", None)
     try:
-        with psycopg.connect(**parameters | {"connect_timeout": CONNECT_SECONDS}) as probe:
+        with connect_alone(CONNECT_SECONDS) as probe:
             version = probe.info.server_version // 10_000
     except psycopg.Error as fault:
         refuse(f"HL_POSTGRES_URL: PostgreSQL cannot be reached: {_in_one_line(fault)}")

@@ -31,6 +31,7 @@ urlpatterns = [
     *console,
 ]
 
-handler400 = "hookline.api.bad_request"
-handler404 = "hookline.api.not_found"
-handler500 = "hookline.api.server_error"
+handler400 = "hookline.console.faults.bad_request"
+handler403 = "hookline.console.faults.forbidden"
+handler404 = "hookline.console.faults.not_found"
+handler500 = "hookline.console.faults.server_error"

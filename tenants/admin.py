@@ -25,7 +25,7 @@ class TenantAdmin(Rows):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(Rows):
-    list_display = ("prefix", "name", "tenant_id", "created_at", "expires_at", "revoked_at", "last_used_at")
+    list_display = ("prefix", "name", "of_tenant", "created_at", "expires_at", "revoked_at", "last_used_at")
     known_by = ("id", "prefix")
     searched_by = ("tenant_id", "name")
     search_help_text = "A key's id, the beginning of its token, or its tenant's id"
@@ -53,7 +53,7 @@ class ApiKeyAdmin(Rows):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(Rows):
-    list_display = ("at", "actor", "action", "target", "tenant_id", "number")
+    list_display = ("at", "actor", "action", "target", "of_tenant", "number")
     known_by = ()
     searched_by = ("target", "actor", "action")
     narrowed_by = ("tenant_id", "actor", "action", "target")

@@ -32,6 +32,7 @@ def program(name: str) -> Callable[[], str]:
 PROGRAMS: dict[str, Callable[[], object]] = {
     "chromium": chromium_program,
     "curl": program("curl"),
+    "faketime": program("faketime"),
     "golang-go": program("go"),
     "jq": program("jq"),
     "nodejs": program("node"),

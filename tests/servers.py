@@ -61,7 +61,7 @@ def _prepare(store: str, options: Any) -> None:
         _end_with_parent()
     has_workers = bool(options.tx or options.numprocesses) and not is_worker
     if has_workers:
-        installation.ensure("postgresql", "redis-server", "pgbouncer", *CLIENTS)
+        installation.ensure("postgresql", "redis-server", "pgbouncer", "faketime", *CLIENTS)
     elif not is_worker:
         installation.ensure(*PACKAGES[store])
     if store == POOLED:

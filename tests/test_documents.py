@@ -98,7 +98,7 @@ def test_the_document_names_the_event_and_drops_what_only_we_say(acme: Tenant) -
     }
     event = stored(acme, json.dumps(body).encode())
 
-    document = json.loads(documents.encode(documents.fields_of(event)))
+    document = json.loads(documents.document_of(event))
     assert document == {
         "id": str(event.id),
         "event_id": str(event.id),
@@ -110,6 +110,25 @@ def test_the_document_names_the_event_and_drops_what_only_we_say(acme: Tenant) -
         "source": "shop",
     }
     assert document["created_at"] > 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"idempotency_key": 'a"b'},
+        {"payload": {"b": 1, "a": "é"}},
+        {"payload": None, "idempotency_key": ""},
+        {"payload": 1, "data": 2, "note": "\u2028"},
+    ],
+    ids=str,
+)
+@pytest.mark.django_db
+def test_a_document_made_in_one_step_has_all_its_fields(acme: Tenant, fields: dict[str, object]) -> None:
+    event = stored(acme, json.dumps(fields | {"topic": 'orders."ü"', "occurred_at": 7}).encode())
+
+    document = documents.document_of(event)
+    assert json.loads(document) == json.loads(documents.encode(documents.fields_of(event)))
 
 
 def test_a_field_given_twice_counts_the_last_time() -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from deliveries.models import Endpoint, Lane, Subscription
+from deliveries.models import Endpoint, Job, Lane, Subscription
 from deliveries.models.endpoints import PayloadFormat
 from tenants.models import AuditEntry, Tenant
 from tests.api import Answer, Api, api_of, operator
@@ -451,3 +451,14 @@ def test_the_log_keeps_a_url_without_its_query(api: Api) -> None:
     api.delete(path)
     entries = AuditEntry.objects.filter(action__startswith="endpoint.")
     assert {json.loads(entry.metadata)["url"] for entry in entries} == {URL}
+
+
+def test_a_test_event_is_sent_to_one_endpoint_and_refused_by_one_that_is_off(api: Api) -> None:
+    path = path_of(create(api))
+    sent = api.post(f"{path}/test")
+    job = Job.objects.get()
+    assert (sent.status, sent.json) == (201, {"event_id": str(job.event_id), "job_id": str(job.id)})
+    assert api.get(f"/v1/events/{job.event_id}").json["topic"] == "hookline.test"
+    api.patch(path, {"enabled": False})
+    assert api.post(f"{path}/test").fault == (409, "conflict", "It is disabled: enable it first.")
+    assert Job.objects.count() == 1

@@ -43,6 +43,7 @@ ROUTES = {
     "/v1/endpoints": OWN,
     "/v1/endpoints/<endpoint_id>": ONE,
     "/v1/endpoints/<endpoint_id>/secret/rotate": ONE,
+    "/v1/endpoints/<endpoint_id>/test": ONE,
     "/v1/subscriptions": OWN,
     "/v1/subscriptions/<subscription_id>": ONE,
     "/v1/deliveries": OWN,

@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from standardwebhooks import Webhook
 
 from hookline.throwaway import postgres_programs
 from tests.receiver import Receiver
-from tests.serving import BANNER, GENERATED, Serving, publish, send_to
+from tests.serving import BANNER, GENERATED, Serving, one_job, publish, send_to
 from tests.typed import blocks_of, typed
 
 Serve = Callable[..., Serving]
@@ -45,6 +46,8 @@ def test_the_embedded_store_is_backed_up_restored_and_encrypted_anew(
     # The master key is rotated: both read, then all is encrypted anew, then the new one is enough.
     old, new = (tmp_path / "var/secrets/HL_MASTER_KEY").read_text().strip(), "1" * 64
     restart(serving, HL_MASTER_KEY=f"2:{new},1:{old}")
+    both = {"HL_MASTER_KEY": f"2:{new},1:{old}", "HL_DATA_DIR": str(serving.data)}
+    assert "Encrypted 1 endpoints anew" in typed(block_with("manage.py rekey"), serving, **both)
     assert '"ok":true' in typed(key() + block_with("rotate-secrets"), serving)
     assert serving.terminate() == 0
     restart(serving, HL_MASTER_KEY=f"2:{new}")
@@ -54,6 +57,17 @@ def test_the_embedded_store_is_backed_up_restored_and_encrypted_anew(
 
     arrived = receiver.received[-1]
     Webhook(SECRET).verify(arrived.body, dict(arrived.headers))
+
+
+@pytest.mark.embedded
+def test_the_doctor_tells_of_an_installation(serve: Serve) -> None:
+    serving = serve(HL_MASTER_KEY="")
+    serving.wait_for(BANNER)
+
+    told = typed(block_with("doctor"), serving, HL_DATA_DIR=str(serving.data))
+
+    assert re.search(r"^ok +progress +No delivery is late\.$", told, re.MULTILINE)
+    assert re.search(r"^0 errors, [0-9]+ warnings\.$", told, re.MULTILINE)
 
 
 @pytest.mark.embedded
@@ -70,6 +84,24 @@ def test_a_tenant_and_a_key_are_made_and_ended(serve: Serve) -> None:
     assert [line.rpartition(" ")[2] for line in told.splitlines()[2:]] == ["default", "ci"]
     typed(block_with("tenant purge"), serving, **given)
     assert serving.api(first).get("/v1/endpoints").status == 401
+
+
+@pytest.mark.embedded
+def test_what_is_old_is_removed_and_one_event_is_forgotten(serve: Serve, receiver: Receiver) -> None:
+    serving = serve()
+    serving.wait_for(BANNER)
+    send_to(receiver, serving)
+    serving.wait_until(lambda: one_job(serving)[0] == "succeeded")
+    given = {"HL_DATA_DIR": str(serving.data)}
+    [event] = serving.api().get("/v1/events").json["items"]
+
+    told = typed(block_with("manage.py expunge"), serving, EVENT_ID=event["id"], **given)
+    assert told == f"The payload of event {event['id']} is gone.\n"
+    assert serving.api().get(f"/v1/events/{event['id']}").json["payload_removed"] == "expunged"
+    time.sleep(1)
+    told = typed(block_with("prune --dry-run"), serving, HL_RETENTION_SECS="1", **given)
+    assert [line.partition(" events")[0] for line in told.splitlines()] == ["Would remove 1", "Removed 1"]
+    assert serving.api().get("/v1/events").json["items"] == []
 
 
 @pytest.mark.embedded

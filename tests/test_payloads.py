@@ -14,6 +14,7 @@ from hookline.errors import Conflict, NotFound
 from hookline.models import Chore
 from tenants.models import AuditEntry, Tenant
 from tests.api import api_of
+from tests.commands import refused, told
 from tests.factories import BY, deliver, let_time_pass, make_endpoint, make_subscription, publish
 from tests.queueing import bury, fail, make_target, succeed, take
 from tests.receiver import Receiver, Reply
@@ -161,6 +162,19 @@ def test_a_dead_letter_without_a_payload_is_not_requeued(acme: Tenant, receiver:
     deliver()
     assert len(receiver.received) == 1
     assert DeadLetter.objects.get().reason == "payload_removed"
+
+
+def test_a_command_expunges_one_event(acme: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(acme, DOCUMENT)
+    publish(acme, DOCUMENT | {"idempotency_key": "other"})
+    first, second = Event.objects.order_by("id")
+    assert refused(capsys, "expunge", "no-id") == "Event not found\n"
+
+    assert told("expunge", str(first.id)) == [{"event_id": str(first.id), "tenant_id": "acme"}]
+
+    assert "payload" not in shown(first, acme)
+    assert shown(second, acme)["payload"] == {"name": "Jane"}
+    assert AuditEntry.objects.get(action="event.expunged").actor.startswith("shell user ")
 
 
 def test_an_event_that_is_gone_cannot_be_expunged(acme: Tenant) -> None:

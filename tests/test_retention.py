@@ -10,6 +10,7 @@ from deliveries import retention
 from deliveries.models import Attempt, DeadLetter, Event, InboxMessage, Job
 from deliveries.retention import Gone
 from tenants.models import Tenant
+from tests.commands import said, told
 from tests.factories import publish
 from tests.queueing import bury, fail, make_target, succeed, take
 
@@ -77,6 +78,24 @@ def test_one_unfinished_job_keeps_its_event(acme: Tenant, nothing_is_young: None
     assert prune() == NOTHING
     succeed([second])
     assert prune().events == 1
+
+
+def test_a_command_tells_what_would_go_and_then_removes_it(acme: Tenant, settings: Settings) -> None:
+    settings.HL_PAYLOAD_RETENTION_SECS = 0.001
+    make_target(acme)
+    publish(acme, {"topic": "a"})
+    succeed(take())
+    time.sleep(0.005)
+
+    only_payload = {"events": 0, "jobs": 0, "attempts": 0, "payloads": 1}
+    assert told("prune", "--dry-run") == [only_payload | {"dry_run": True}]
+    assert told("prune") == [only_payload | {"dry_run": False}]
+    settings.HL_RETENTION_SECS = 0
+    everything = {"events": 1, "jobs": 1, "attempts": 1, "payloads": 0}
+    assert told("prune", "--dry-run") == [everything | {"dry_run": True}]
+    assert counts() == [1, 1, 1]
+    assert said("prune") == "Removed 1 events with 1 jobs and 1 attempts, and the payloads of 0 others.\n"
+    assert counts() == [0, 0, 0]
 
 
 def test_progress_is_told_up_to_its_end(acme: Tenant, nothing_is_young: None) -> None:

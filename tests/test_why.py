@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deliveries import endpoints, routing
+from deliveries import endpoints, payloads, routing
 from deliveries.models import Attempt, DeadLetter, Endpoint, Event, Job, Lane
 from deliveries.replay import Selection, replay
 from deliveries.why import fates
@@ -117,6 +117,18 @@ def test_a_subscription_that_has_gone_since_is_told_of_and_an_older_one_is_not(a
     assert fate.subscription == since
     assert fate.subscription.deleted_at
     assert not fate.is_repeatable
+
+
+def test_what_a_filter_said_is_not_made_up_once_the_payload_is_gone(acme: Tenant) -> None:
+    filtered, other = make_endpoint(acme, URL), make_endpoint(acme, URL)
+    make_subscription(filtered, "orders.#", {"gte": "payload.amount", "value": 100})
+    make_subscription(other, "invoices.#")
+    event = published(acme)
+    payloads.expunge(event, BY)
+    event.refresh_from_db()
+    assert told(event, filtered) == ("not_sent", fates.UNKNOWN)
+    assert not only(event, filtered).is_repeatable
+    assert told(event, other)[1].startswith("Topic: segment 1")
 
 
 # --- Where there is one ---------------------------------------------------------------------

@@ -56,8 +56,7 @@ class ResumeClaims(PauseClaims):
 @schema.rotate_secrets
 class RotateSecrets(Resource):
     def post(self, request: Request) -> Response:
-        count = rekey.rekey()
-        audit.record(self.tenant_id, self.caller.actor, "secrets.reencrypted", endpoints=count)
+        rekey.rekey(self.tenant_id, self.caller.actor)
         return Response({"ok": True, "message": "key rotation complete"})
 
 

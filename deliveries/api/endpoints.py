@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import documents, endpoints
+from deliveries import documents, endpoints, trial
 from deliveries.api import schema
 from deliveries.documents import Fields
 from deliveries.fields import EndpointFields, RotationFields
@@ -82,6 +82,15 @@ class SecretRotation(Resource):
         seconds = RotationFields.read(self.optional_document())["overlap_seconds"]
         secret = endpoints.rotate_secret(endpoint.id, timedelta(seconds=seconds), self.caller.actor)
         return Response({"id": str(endpoint.id), "secret": secret, "overlap_seconds": seconds})
+
+
+@schema.endpoint_test
+class EndpointTest(Resource):
+    """Sends the endpoint an event of ours."""
+
+    def post(self, request: Request, endpoint_id: str) -> Response:
+        sent = trial.send_test(find(self.tenant_id, endpoint_id), self.caller.actor)
+        return Response({"event_id": sent.event_id, "job_id": sent.job_id}, 201)
 
 
 def of_tenant(tenant_id: str) -> QuerySet[Endpoint]:

@@ -37,7 +37,7 @@ def page_of(tenant_id: str, query: QueryDict) -> Page:
     for event in _read(events, ids):
         if size > PAGE_BYTES:
             return Page(items, event.id)
-        items.append(documents.encode(documents.fields_of(event)))
+        items.append(documents.document_of(event))
         size += len(items[-1])
     return Page(items, next_id)
 

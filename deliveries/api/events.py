@@ -137,8 +137,7 @@ class Rejected:
 @schema.event
 class EventDetail(Resource):
     def get(self, request: Request, event_id: str) -> HttpResponse:
-        event = find(self.tenant_id, event_id)
-        return json_response(documents.encode(documents.fields_of(event)))
+        return json_response(documents.document_of(find(self.tenant_id, event_id)))
 
 
 def find(tenant_id: str, event_id: str) -> Event:
@@ -151,7 +150,7 @@ def find(tenant_id: str, event_id: str) -> Event:
 def _event(result: Accepted) -> bytes:
     """The stored event with the ids of its jobs."""
     job_ids = b"[%b]" % b",".join(b'"%b"' % str(job.id).encode() for job in result.jobs)
-    return documents.encode(documents.fields_of(result.event) | {"job_ids": job_ids})
+    return b'%b,"job_ids":%b}' % (documents.document_of(result.event)[:-1], job_ids)
 
 
 def _repeat(repeat: Repeat) -> bytes:

@@ -120,6 +120,16 @@ secret_rotation = extend_schema_view(
         description="Until the overlap ends, deliveries carry the signatures of both secrets.",
     )
 )
+endpoint_test = extend_schema_view(
+    post=operation(
+        "test_endpoint",
+        "Send a test event",
+        {201: shapes.TestSent},
+        faults=[409, 429],
+        description="An event on topic `hookline.test` for this endpoint alone, whatever it subscribes to. "
+        "One that is disabled answers 409.",
+    )
+)
 subscriptions = extend_schema_view(
     get=operation(
         "list_subscriptions",
@@ -279,6 +289,9 @@ rotate_secrets = extend_schema_view(
         "reencrypt_secrets",
         "Encrypt all endpoint secrets with the current master key",
         {200: shapes.Done},
+        faults=[409],
+        description="Refused with 409 if some are encrypted with a key that the server was not given; all "
+        "others are encrypted anew even then.",
     )
 )
 audit = extend_schema_view(

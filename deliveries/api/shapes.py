@@ -170,6 +170,11 @@ class NewSecret(Shape):
     overlap_seconds = Number(help_text="How long the old secret signs beside the new one.")
 
 
+class TestSent(Shape):
+    event_id = Id()
+    job_id = Id(help_text="Its attempts are at `/v1/deliveries?job_id=`.")
+
+
 class Subscription(Open):
     id = Id()
     subscription_id = Id(help_text="The same as `id`.")

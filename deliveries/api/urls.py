@@ -24,6 +24,7 @@ urlpatterns = [
     path("endpoints", endpoints.Endpoints.as_view()),
     path("endpoints/<endpoint_id>", endpoints.EndpointDetail.as_view()),
     path("endpoints/<endpoint_id>/secret/rotate", endpoints.SecretRotation.as_view()),
+    path("endpoints/<endpoint_id>/test", endpoints.EndpointTest.as_view()),
     path("subscriptions", subscriptions.Subscriptions.as_view()),
     path("subscriptions/<subscription_id>", subscriptions.SubscriptionDetail.as_view()),
     path("deliveries", attempts.Deliveries.as_view()),

@@ -15,7 +15,7 @@ from hookline.console.rows import Rows, View
 
 @admin.register(Attempt)
 class AttemptAdmin(Rows):
-    list_display = ("short_id", "result", "answer", "took", "to", "of", "tenant_id", "started")
+    list_display = ("short_id", "result", "answer", "took", "to", "of", "of_tenant", "started")
     searched_by = ("job_id", "endpoint_id")
     search_help_text = "The id of an attempt, a job or an endpoint"
     narrowed_by = ("tenant_id", "endpoint_id", "job_id", "status", "http_status", "error", "duration_ms__gte")

@@ -20,7 +20,7 @@ from hookline.errors import NotFound
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(Rows):
-    list_display = ("of", "reason", "to", "attempt_count", "tenant_id", "buried")
+    list_display = ("of", "reason", "to", "tries", "of_tenant", "buried")
     order = ("-created_at", "-job_id")
     known_by = ()
     searched_by = ("job_id", "event_id", "endpoint_id")
@@ -30,7 +30,7 @@ class DeadLetterAdmin(Rows):
     views = (View("All"), View("Last 24 hours", "since=24h"), View("Last 7 days", "since=7d"))
     hint = "Nothing was given up."
     actions = ("requeue", "discard")
-    fields = ("of", "reason", "attempt_count", "tenant_id", "to", "event_id", "buried")
+    fields = ("of", "reason", "attempt_count", "of_tenant", "to", "event_id", "buried")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetter]:
@@ -43,6 +43,10 @@ class DeadLetterAdmin(Rows):
     @display(description="endpoint")
     def to(self, letter: DeadLetter) -> Any:
         return to_endpoint(letter)
+
+    @display(description="attempts")
+    def tries(self, letter: DeadLetter) -> int:
+        return letter.attempt_count
 
     @display(description="given up")
     def buried(self, letter: DeadLetter) -> Any:

@@ -17,7 +17,7 @@ from hookline.console.rows import Rows, View
 
 @admin.register(Endpoint)
 class EndpointAdmin(Rows):
-    list_display = ("label", "state", "url", "tenant_id", "max_in_flight", "rate_limit_rps", "made")
+    list_display = ("label", "state", "url", "of_tenant", "max_in_flight", "rate_limit_rps", "made")
     known_by = ("id", "url", "name")
     searched_by = ("url__icontains", "name__icontains")
     search_help_text = "An endpoint's id, or a part of its URL or name"
@@ -27,7 +27,7 @@ class EndpointAdmin(Rows):
     hint = 'Make one: curl -X POST …/v1/endpoints -H "Authorization: Bearer $KEY" -d \'{"url": "https://…"}\''
     actions = ("enable", "disable")
     fields = (
-        "id", "tenant_id", "name", "url", "state", "disabled_reason", "timeout_ms", "max_in_flight",
+        "id", "of_tenant", "name", "url", "state", "disabled_reason", "timeout_ms", "max_in_flight",
         "rate_limit_rps", "max_retries", "retry_schedule", "payload_format", "lane", "subscribed", "more",
         "made",
     )  # fmt: skip

@@ -17,7 +17,7 @@ from tenants.models import Tenant
 
 @admin.register(Event)
 class EventAdmin(Rows):
-    list_display = ("topic", "short_id", "tenant_id", "idempotency_key", "published")
+    list_display = ("topic", "short_id", "of_tenant", "idempotency_key", "published")
     search_help_text = "An event's id or its idempotency key"
     narrowed_by = ("tenant_id", "topic")
     indexed_by = ("tenant_id",)
@@ -27,7 +27,7 @@ class EventAdmin(Rows):
         '-H "Authorization: Bearer $KEY" -d \'{"topic": "order.paid", "payload": {"id": 1}}\''
     )
     fields = (
-        "id", "tenant_id", "topic", "published", "occurred_at", "idempotency_key", "jobs", "body", "others",
+        "id", "of_tenant", "topic", "published", "occurred_at", "idempotency_key", "jobs", "body", "others",
     )  # fmt: skip
     readonly_fields = fields
 

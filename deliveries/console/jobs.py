@@ -18,7 +18,7 @@ from hookline.console.rows import Rows, View
 
 @admin.register(Job)
 class JobAdmin(Rows):
-    list_display = ("short_id", "state", "of", "to", "tenant_id", "attempt_count", "due", "made")
+    list_display = ("short_id", "state", "of", "to", "of_tenant", "tries", "due", "made")
     searched_by = ("event_id",)
     search_help_text = "The id of a job or of its event"
     narrowed_by = ("tenant_id", "endpoint_id", "event_id", "status", "attempt_count__gt", "replay_id")
@@ -33,7 +33,7 @@ class JobAdmin(Rows):
     )
     hint = "A job is made for each subscription that an event matches. Publish an event to see one."
     actions = ("resend",)
-    fields = ("id", "state", "tenant_id", "to", "of", "attempt_count", "due", "made", "timeline")
+    fields = ("id", "state", "of_tenant", "to", "of", "attempt_count", "due", "made", "timeline")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
@@ -60,6 +60,10 @@ class JobAdmin(Rows):
         topic = getattr(job, "topic", None)
         removed = format_html("{} (removed)", short(job.event_id))
         return link("event", job.event_id, topic) if topic else removed
+
+    @display(description="attempts")
+    def tries(self, job: Job) -> int:
+        return job.attempt_count
 
     @display(description="next attempt")
     def due(self, job: Job) -> Any:

@@ -8,7 +8,7 @@ from hookline.console.rows import Rows, View
 
 @admin.register(Lane)
 class LaneAdmin(Rows):
-    list_display = ("endpoint_id", "tenant_id", "state", "wake_at", "in_flight", "tokens", "ramp")
+    list_display = ("endpoint_id", "of_tenant", "state", "wake_at", "in_flight", "tokens", "ramp")
     order = ("-endpoint_id",)
     known_by = ()
     searched_by = ("endpoint_id",)

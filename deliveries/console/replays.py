@@ -12,10 +12,10 @@ from hookline.console.rows import Rows
 
 @admin.register(Replay)
 class ReplayAdmin(Rows):
-    list_display = ("id", "tenant_id", "made")
+    list_display = ("id", "of_tenant", "made")
     narrowed_by = ("tenant_id",)
     indexed_by = ("tenant_id",)
-    fields = ("id", "tenant_id", "made", "asked", "came_of_it")
+    fields = ("id", "of_tenant", "made", "asked", "came_of_it")
     readonly_fields = fields
 
     @display(description="made")

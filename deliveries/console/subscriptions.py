@@ -15,13 +15,13 @@ from hookline.console.rows import Rows
 
 @admin.register(Subscription)
 class SubscriptionAdmin(Rows):
-    list_display = ("topic_pattern", "short_id", "to", "tenant_id", "has_filter", "has_transform", "made")
+    list_display = ("topic_pattern", "short_id", "to", "of_tenant", "has_filter", "has_transform", "made")
     searched_by = ("endpoint_id", "tenant_id", "topic_pattern")
     search_help_text = "The id of a subscription, an endpoint or a tenant, or a topic pattern"
     narrowed_by = ("tenant_id", "endpoint_id", "deleted_at__isnull")
     indexed_by = ("tenant_id", "endpoint_id")
     hint = "An endpoint gets no event before it has a subscription."
-    fields = ("id", "tenant_id", "to", "topic_pattern", "filtered", "transformed", "description", "made")
+    fields = ("id", "of_tenant", "to", "topic_pattern", "filtered", "transformed", "description", "made")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:

@@ -12,12 +12,12 @@ from hookline.database import is_postgres, many, now, rows, to_text, write
 
 
 class NewJob(NamedTuple):
-    """A job to insert, due at once."""
+    """A job to insert, due at once. Without a subscription it is for the endpoint alone."""
 
     id: UUID
     event_id: UUID
     endpoint_id: UUID
-    subscription_id: UUID
+    subscription_id: UUID | None
 
 
 # One statement, because a round trip costs more than the rows; the bells are rows too, so that
@@ -99,6 +99,6 @@ def _insert_sqlite(
                 for event in events
             ],
         )  # fmt: skip
-        many(INSERT_JOB, [(*(id.hex for id in job), tenant_id, replay, due, due) for job in jobs])
+        many(INSERT_JOB, [(*(id and id.hex for id in job), tenant_id, replay, due, due) for job in jobs])
         endpoints = {job.endpoint_id for job in jobs}
         many("INSERT INTO bells (endpoint_id) VALUES (%s)", [(id.hex,) for id in endpoints])

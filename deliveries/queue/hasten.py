@@ -23,3 +23,16 @@ def hasten_event(event_id: UUID) -> None:
         jobs = list(waiting.select_for_update(no_key=True))
         Job.objects.filter(id__in=[job.id for job in jobs]).update(next_attempt_at=now())
         ring((job.endpoint_id, job.tenant_id) for job in jobs)
+
+
+def hasten_one(job_id: UUID) -> bool:
+    """One job, and rings for it. Answers whether it did wait for a later attempt."""
+    with write():
+        moment = now()
+        waiting = Job.objects.filter(id=job_id, status=Job.Status.PENDING, next_attempt_at__gt=moment)
+        job = waiting.select_for_update(no_key=True).first()
+        if job is None:
+            return False
+        Job.objects.filter(id=job_id).update(next_attempt_at=moment)
+        ring([(job.endpoint_id, job.tenant_id)])
+    return True

@@ -24,34 +24,40 @@ def seal(job: ClaimedJob, attempt_id: UUID, now: datetime) -> Request:
     assert event
     assert target
     attempt, event_id, sent = str(attempt_id), str(event.id), milliseconds(now)
-    fields = documents.fields_of(event)
-    body = _body(job, attempt, event_id, transforms.apply(job.transform, fields))
+    body = _body(job, attempt, event_id)
     headers = _headers(event, job.attempt_n, event_id, attempt, sent)
-    if "_trace" in fields:
-        headers += _trace(fields)
+    if event.extra:
+        headers += _trace(jsontext.fields(event.extra.encode()))
     if keys := target.keys_at(now):
         headers += _signatures(keys, event_id, sent, body)
     headers += target.headers
     return Request(target.url, headers, body, target.timeout_ms)
 
 
-def _body(job: ClaimedJob, attempt: str, event_id: str, fields: Fields) -> bytes:
+def _body(job: ClaimedJob, attempt: str, event_id: str) -> bytes:
     assert job.event
     assert job.target
     match job.target.payload_format:
         case PayloadFormat.EVENT:
-            return documents.encode(fields)
+            return _document(job.event, job.transform)
         case PayloadFormat.STANDARD:
-            return documents.encode(_standard(job.event, fields))
+            return documents.encode(_standard(job.event, job.transform))
     start = (
         f'{{"hookline_version":"1","job_id":"{job.id}","event_id":"{event_id}",'
         f'"attempt_id":"{attempt}","attempt":{job.attempt_n},"event":'
     )
-    return b"%b%b}" % (start.encode(), documents.encode(fields))
+    return b"%b%b}" % (start.encode(), _document(job.event, job.transform))
 
 
-def _standard(event: Stored, fields: Fields) -> Fields:
+def _document(event: Stored, transform: str | None) -> bytes:
+    if transform is None:
+        return documents.document_of(event)
+    return documents.encode(transforms.apply(transform, documents.fields_of(event)))
+
+
+def _standard(event: Stored, transform: str | None) -> Fields:
     """`{"type", "timestamp", "data"}` as the Standard Webhooks specification suggests."""
+    fields = transforms.apply(transform, documents.fields_of(event))
     data = fields.get("payload") or fields.get("data") or b"null"
     topic = fields.get("topic", b"null")
     return {"type": topic, "timestamp": b'"%b"' % _iso(event).encode(), "data": data}
@@ -82,17 +88,18 @@ def _headers(event: Stored, attempt_n: int, event_id: str, attempt: str, sent: i
 
 
 def _signatures(keys: Sequence[Key], event_id: str, sent: int, body: bytes) -> list[str]:
+    seconds = sent // 1000
     return [
         f"x-hl-signature: {signatures.hookline(keys[0], sent, body)}",
         f"webhook-id: {event_id}",
-        f"webhook-timestamp: {sent // 1000}",
-        f"webhook-signature: {signatures.standard(keys, event_id, sent // 1000, body)}",
+        f"webhook-timestamp: {seconds}",
+        f"webhook-signature: {signatures.standard(keys, event_id, seconds, body)}",
     ]
 
 
 def _trace(fields: Fields) -> list[str]:
     """The trace context that came with the event, if it can stand in a header."""
-    trace = jsontext.parse(fields["_trace"])
+    trace = jsontext.parse(fields["_trace"]) if "_trace" in fields else None
     found = [(name, trace.get(name)) for name in TRACE] if isinstance(trace, dict) else []
     return [f"{name}: {_header_text(text)}" for name, text in found if isinstance(text, str) and text]
 

@@ -1,1 +1,1 @@
-"""Why did an endpoint get an event, or why not (yet)? Answers for people; nothing here changes anything."""
+"""Why did an endpoint get an event, or why not (yet)? Told to people; nothing here changes anything."""

@@ -30,6 +30,7 @@ DELIVERERS = ("worker", "serve", "deliver")
 NO_SUBSCRIPTION = State(Outcome.NOT_SENT, "It has no subscription, so that no event reaches it.")
 SUBSCRIBED_LATER = "It matches, but was subscribed after the event came. A replay sends it."
 PASSED_OVER = "It matches, but no job was made for it when the event came. A replay sends it."
+UNKNOWN = "Its topic matches. What its filter said cannot be told any more, since the payload was removed."
 
 Route = tuple[UUID, UUID | None]
 
@@ -39,7 +40,8 @@ class Fate:
     """At one subscription of one endpoint. `job` is the newest of `jobs`: replays make further ones.
 
     `endpoint` is None if it was deleted, and `subscription` if it is forgotten, if there is none, or
-    if the job was made for the endpoint alone. `match` is how the event would fare today.
+    if the job was made for the endpoint alone. `match` is how the event would fare today, and
+    `is_repeatable` whether a replay would make a job.
     """
 
     endpoint_id: UUID
@@ -49,12 +51,7 @@ class Fate:
     match: Match | None = None
     job: Job | None = None
     jobs: int = 0
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Whether a replay would make a job."""
-        is_there = self.subscription is not None and self.subscription.deleted_at is None
-        return is_there and self.match is not None and self.match.holds
+    is_repeatable: bool = False
 
 
 def at(event: Event, endpoint_ids: Collection[UUID]) -> list[Fate]:
@@ -115,22 +112,39 @@ class _Facts:
         sent = [job for route, job in self.jobs.items() if route[0] == endpoint_id]
         for job in sent:
             subscription = subscriptions.get(job.subscription_id) if job.subscription_id else None
-            found = self._match(subscription) if subscription else None
             n: int = job.n  # type: ignore[attr-defined]
-            yield Fate(endpoint_id, endpoint, subscription, self.states[job.id], found, job, n)
+            yield self._fate(endpoint_id, subscription, self.states[job.id], job, n)
         for subscription in subscriptions.values():
             if (endpoint_id, subscription.id) not in self.jobs:
-                found = self._match(subscription)
-                yield Fate(endpoint_id, endpoint, subscription, self._not_sent(subscription, found), found)
+                yield self._fate(endpoint_id, subscription, self._not_sent(subscription))
         if endpoint and not sent and not subscriptions:
             yield Fate(endpoint_id, endpoint, None, NO_SUBSCRIPTION)
 
-    def _match(self, subscription: Subscription) -> Match:
-        return match(subscription.topic_pattern, subscription.filter, self.event.topic, self.document)
+    def _fate(
+        self,
+        endpoint_id: UUID,
+        subscription: Subscription | None,
+        state: State,
+        job: Job | None = None,
+        jobs: int = 0,
+    ) -> Fate:
+        endpoint = self.endpoints.get(endpoint_id)
+        if subscription is None:
+            return Fate(endpoint_id, endpoint, None, state, None, job, jobs)
+        found = self._match(subscription)
+        is_repeatable = found.holds and not subscription.deleted_at and not self.event.payload_removed
+        return Fate(endpoint_id, endpoint, subscription, state, found, job, jobs, is_repeatable)
 
-    def _not_sent(self, subscription: Subscription, found: Match) -> State:
+    def _match(self, subscription: Subscription) -> Match:
+        filter = None if self.event.payload_removed else subscription.filter
+        return match(subscription.topic_pattern, filter, self.event.topic, self.document)
+
+    def _not_sent(self, subscription: Subscription) -> State:
+        found = self._match(subscription)
         if not found.holds:
             return State(Outcome.NOT_SENT, found.sentence)
+        if subscription.filter and self.event.payload_removed:
+            return State(Outcome.NOT_SENT, UNKNOWN)
         is_later = subscription.created_at >= self.event.created_at
         return State(Outcome.NOT_SENT, SUBSCRIBED_LATER if is_later else PASSED_OVER)
 

@@ -21,6 +21,7 @@ WANTED = {
 REASONS = {
     retries.SPENT: "Every attempt that its retry policy allows has failed.",
     retries.ORPHANED: "Its event, its endpoint or its subscription was deleted before it could be sent.",
+    retries.PAYLOAD_REMOVED: "Its payload was removed before it could be sent.",
     retries.LEASE_LOST: "Workers stopped again and again while they had it; it may be what stops them.",
 }
 
@@ -90,3 +91,7 @@ def of_seconds(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.3g} s"
+
+
+def of_count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

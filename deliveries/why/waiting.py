@@ -68,11 +68,8 @@ def _delivered(job: Job) -> str:
 def _given_up(case: Case) -> str:
     reason = sentences.of_death(case.letter.reason) if case.letter else "Its dead letter was removed."
     latest = sentences.of_attempt(case.latest) if case.latest else ""
-    return " ".join(filter(None, [f"Given up after {_times(case.job.attempt_count)}.", reason, latest]))
-
-
-def _times(attempts: int) -> str:
-    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    attempts = sentences.of_count(case.job.attempt_count, "attempt")
+    return " ".join(filter(None, [f"Given up after {attempts}.", reason, latest]))
 
 
 def _running(job: Job, line: Line) -> State:
@@ -84,21 +81,16 @@ def _running(job: Job, line: Line) -> State:
 def _pending(case: Case, line: Line) -> State:
     """What stands in its way, the most lasting first."""
     outcome = Outcome.RETRYING if case.job.attempt_count else Outcome.WAITING
-    if hindrance := _hindrance(case, line):
-        return State(Outcome.HELD, hindrance)
+    if line.is_paused:
+        return State(Outcome.HELD, "All deliveries are paused: resume them.")
+    if not line.has_workers:
+        return State(Outcome.HELD, "No worker has given a sign of life for a minute: start one.")
+    if case.endpoint and not case.endpoint.is_enabled:
+        reason = f"Its endpoint is disabled. {case.endpoint.disabled_reason}".strip()
+        return State(Outcome.HELD, reason, case.endpoint.probe_at)
     if case.job.next_attempt_at > line.now:
         return State(outcome, _between_attempts(case), case.job.next_attempt_at)
     return State(outcome, *_due(case.endpoint, case.lane))
-
-
-def _hindrance(case: Case, line: Line) -> str:
-    if line.is_paused:
-        return "All deliveries are paused: resume them."
-    if not line.has_workers:
-        return "No worker has given a sign of life for a minute: start one."
-    if case.endpoint and not case.endpoint.is_enabled:
-        return f"Its endpoint is disabled. {case.endpoint.disabled_reason}".strip()
-    return ""
 
 
 def _between_attempts(case: Case) -> str:

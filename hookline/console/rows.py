@@ -7,11 +7,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.admin import display
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, Model, QuerySet, UUIDField
 from django.http import HttpRequest, HttpResponse, QueryDict
 
+from hookline.console.drawing import link
 from hookline.console.keyset import AFTER, BEFORE, SINCE, KeyList
 
 
@@ -44,6 +46,10 @@ class Rows(admin.ModelAdmin):  # type: ignore[type-arg]
     views: tuple[View, ...] = ()
     # What to do where there is nothing to see yet.
     hint = ""
+
+    @display(description="tenant")
+    def of_tenant(self, row: Any) -> Any:
+        return link("tenant", row.tenant_id, app="tenants")
 
     @property
     def search_fields(self) -> tuple[str, ...]:  # type: ignore[override]
