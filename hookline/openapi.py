@@ -135,6 +135,10 @@ class Operation(AutoSchema):
         words = self.path.replace("{", "").replace("}", "").split("/")
         return "_".join([self.method.lower(), *filter(None, words)])
 
+    def get_description(self) -> str:  # type: ignore[override] # as drf-spectacular has it
+        """None but those that `operation` is given: docstrings are for us."""
+        return ""
+
     def get_operation(self, *route: Any) -> Schema | None:
         found = super().get_operation(*route)
         if found and (scope := self._scope()):

@@ -46,6 +46,13 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
     validate(document)
 
 
+def test_what_is_told_is_told_to_clients(document: dict[str, Any]) -> None:
+    operations = [told for path in document["paths"].values() for told in path.values()]
+
+    assert all(told["summary"] for told in operations)
+    assert not [told for told in operations if "A part of the API" in told.get("description", "")]
+
+
 def test_every_route_and_method_is_in_the_document_and_no_other(document: dict[str, Any]) -> None:
     told = {path: {name.upper() for name in operations} for path, operations in document["paths"].items()}
     found = {templated(route): set(route.methods) for route in routes() if route.path not in EVERY_METHOD}

@@ -34,11 +34,6 @@ def test_its_table_says_what_the_configuration_says() -> None:
     assert set(rows) <= set((ROOT / "docs/configuration.md").read_text().splitlines())
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
-def test_what_it_links_to_is_there(target: str) -> None:
-    assert (ROOT / target).exists()
-
-
 @pytest.mark.embedded
 def test_a_newcomer_starts_it_and_sees_the_signed_webhook(serve: Serve, tmp_path: Path) -> None:
     unset = {"HL_STORE_BACKEND": "", "HL_EGRESS_ALLOW": "", "HL_DEV_INBOX": ""}
