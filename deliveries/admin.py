@@ -8,6 +8,7 @@ from deliveries.console import (
     inbox,
     jobs,
     lanes,
+    overview,
     replays,
     subscriptions,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "inbox",
     "jobs",
     "lanes",
+    "overview",
     "replays",
     "subscriptions",
 ]

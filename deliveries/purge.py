@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
+from deliveries import traffic
 from deliveries.finished import AT_ONCE
 from deliveries.models import (
     Attempt,
@@ -76,6 +77,7 @@ def _purge_rest(tenant_id: str) -> None:
     found by claims as long as there are jobs."""
     for model in (Attempt, DeadLetter, Job, IdempotencyKey, Replay):
         model.objects.filter(tenant_id=tenant_id).delete()
+    traffic.forget(tenant_id)
     with write():
         lanes = Lane.objects.filter(tenant_id=tenant_id).order_by("endpoint_id").select_for_update()
         Lane.objects.filter(endpoint_id__in=list(lanes.values_list("endpoint_id", flat=True))).delete()

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
-from deliveries import finished
+from deliveries import finished, traffic
 from deliveries.finished import AT_ONCE, UNFINISHED
 from deliveries.intake import KEY_LIVES
 from deliveries.models import (
@@ -55,6 +55,7 @@ def prune(progress: Progress = unseen) -> Gone:
     _prune_rows(Process.objects.all(), "seen_at", now() - timedelta(days=1))
     _prune_rows(Login.objects.all(), "first_at", now() - timedelta(days=1))
     _prune_subscriptions(before)
+    traffic.prune()
     return gone
 
 

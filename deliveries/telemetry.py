@@ -1,15 +1,17 @@
 """Counts what the pump did."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from deliveries import traffic
 from deliveries.limits import LIMITED, OpenLane, Parked
 from deliveries.work import Dead, RetryAt, Settlement
 from hookline.counters import DEAD_LETTERS, DELIVERIES, RATE_LIMITED, count, count_latencies
 
 
-def count_settled(settlements: Iterable[Settlement]) -> None:
+def count_settled(settlements: Sequence[Settlement]) -> None:
     """Sums up first: a batch holds hundreds of jobs and few endpoints."""
+    traffic.count_settled(settlements)
     counts: Counter[tuple[str, ...]] = Counter()
     latencies: dict[str, list[int]] = {}
     for settlement in settlements:

@@ -12,7 +12,7 @@ import os
 import threading
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.db import Error, connection
 
@@ -53,6 +53,7 @@ _tally: Tally[tuple[str, tuple[str, ...]]] = Tally()
 _topics: defaultdict[str, set[str]] = defaultdict(set)
 _lock = threading.Lock()
 _flushing_in: int | None = None
+_writers: list[Callable[[], None]] = []
 
 
 def count(name: str, *labels: str, by: int = 1) -> None:
@@ -93,6 +94,11 @@ def flush() -> None:
             raise
 
 
+def write_also(writer: Callable[[], None]) -> None:
+    """Has the thread that writes counters write something else, too. It asks every second."""
+    _writers.append(writer)
+
+
 def _add(lines: list[tuple[str, str, int]]) -> None:
     if is_postgres():
         names, labels, values = map(list, zip(*lines, strict=True))
@@ -114,7 +120,8 @@ def _run() -> None:
     pause = threading.Event()
     while not pause.wait(FLUSH_SECONDS):
         try:
-            flush()
+            for writer in (flush, *_writers):
+                writer()
         except Error as fault:
             logger.warning("Counters could not be written (%s); they are kept for later", fault)
         finally:

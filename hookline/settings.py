@@ -183,6 +183,7 @@ INSTALLED_APPS = [
     "deliveries",
     "hookline.console.apps.ConsoleConfig",
     "django.contrib.auth",
+    "django.contrib.humanize",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",

@@ -86,7 +86,7 @@ def test_a_page_opens_for_those_who_may_and_nobody_else(page: object) -> None:
 def _filled_route(page: object) -> str:
     found = [one for one in get_resolver("hookline.urls").url_patterns if str(one.pattern) == "console/"]
     assert isinstance(found[0], URLResolver)
-    [pattern] = [one for one in found[0].url_patterns if getattr(one, "name", "") == page.name]  # type: ignore[attr-defined]
+    pattern = next(one for one in found[0].url_patterns if getattr(one, "name", "") == page.name)  # type: ignore[attr-defined]
     return _filled(pattern)
 
 

@@ -3,16 +3,15 @@
 import json
 from typing import Any
 
-from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import bell, chores, rekey, stats
+from deliveries import chores, pausing, rekey, stats
 from deliveries.api import schema
 from deliveries.api.pages import limit_of
 from hookline.api import Resource
 from hookline.database import write
-from hookline.models import Chore, Switch
+from hookline.models import Chore
 from hookline.times import milliseconds
 from tenants import audit
 from tenants.models import AuditEntry
@@ -37,20 +36,16 @@ class Compact(Resource):
 
 @schema.pause_claims
 class PauseClaims(Resource):
-    paused = True
-
     def post(self, request: Request) -> Response:
-        action = "claims.paused" if self.paused else "claims.resumed"
-        with write():
-            Switch.objects.update_or_create(name=Switch.CLAIMS_PAUSED, defaults={"is_on": self.paused})
-            audit.record(self.tenant_id, self.caller.actor, action)
-            transaction.on_commit(bell.ring)
-        return Response({"ok": True, "paused": self.paused})
+        pausing.pause(self.tenant_id, self.caller.actor)
+        return Response({"ok": True, "paused": True})
 
 
 @schema.resume_claims
-class ResumeClaims(PauseClaims):
-    paused = False
+class ResumeClaims(Resource):
+    def post(self, request: Request) -> Response:
+        pausing.resume(self.tenant_id, self.caller.actor)
+        return Response({"ok": True, "paused": False})
 
 
 @schema.rotate_secrets

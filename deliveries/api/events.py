@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from deliveries import depth, documents, intake, routing
+from deliveries import depth, documents, intake, routing, traffic
 from deliveries.api import schema
 from deliveries.api.event_pages import page_of
 from deliveries.documents import Draft, Fields
@@ -37,6 +37,7 @@ class Publisher(Resource):
         results = intake.publish(self.tenant_id, routes, drafts)
         accepted = [result for result in results if isinstance(result, Accepted)]
         depth.add(self.tenant_id, sum(len(result.jobs) for result in accepted))
+        traffic.count_published(self.tenant_id, len(accepted))
         for result in accepted:
             count_topic(EVENTS_PUBLISHED, self.tenant_id, result.event.topic)
         return results

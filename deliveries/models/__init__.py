@@ -7,6 +7,7 @@ from deliveries.models.jobs import Attempt, DeadLetter, Job
 from deliveries.models.lanes import Bell, Lane
 from deliveries.models.replays import Replay
 from deliveries.models.runs import Run
+from deliveries.models.traffic import Traffic
 
 __all__ = [
     "Attempt",
@@ -21,4 +22,5 @@ __all__ = [
     "Replay",
     "Run",
     "Subscription",
+    "Traffic",
 ]

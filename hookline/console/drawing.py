@@ -62,12 +62,12 @@ def span(seconds: float) -> str:
     """A length of time in its largest unit."""
     for unit, size in UNITS:
         if seconds >= size:
-            return f"{seconds // size:.0f} {unit}"
-    return "0 s"
+            return f"{seconds // size:.0f}\N{NO-BREAK SPACE}{unit}"
+    return "0\N{NO-BREAK SPACE}s"
 
 
 def milliseconds(number: int) -> str:
-    return f"{number} ms" if number < 1000 else f"{number / 1000:.1f} s"
+    return f"{number}\N{NO-BREAK SPACE}ms" if number < 1000 else f"{number / 1000:.1f}\N{NO-BREAK SPACE}s"
 
 
 def short(id: object) -> SafeString:
