@@ -355,6 +355,15 @@ ALTER TABLE "runs" ADD CONSTRAINT "runs_tenant_id_9b96210b_fk_tenants_id" FOREIG
 CREATE INDEX "runs_due" ON "runs" ("due_at") WHERE "state" IN ('waiting', 'running');
 CREATE INDEX "runs_of_tenant" ON "runs" ("tenant_id", "id");
 
+-- deliveries 0007_traffic
+CREATE TABLE "traffic" ("scope" text NOT NULL,
+  "seconds" integer NOT NULL,
+  "at" timestamp with time zone NOT NULL,
+  "name" varchar(20) NOT NULL,
+  "value" bigint NOT NULL, PRIMARY KEY ("scope", "seconds", "at", "name"));
+CREATE INDEX "traffic_age" ON "traffic" ("seconds", "at");
+CREATE INDEX "traffic_failed" ON "traffic" ("at") WHERE ("name" = 'failed' AND "seconds" = 3600);
+
 -- hookline 0002_chore_reached
 ALTER TABLE "chores" ADD COLUMN "reached" uuid NULL;
 
@@ -405,6 +414,7 @@ INSERT INTO "django_migrations" ("app", "name", "applied") VALUES
   ('deliveries', '0004_endpoint_health', now()),
   ('deliveries', '0005_dlq_newest', now()),
   ('deliveries', '0006_runs', now()),
+  ('deliveries', '0007_traffic', now()),
   ('hookline', '0002_chore_reached', now()),
   ('hookline', '0003_login', now()),
   ('sessions', '0001_initial', now()),
