@@ -57,6 +57,10 @@ class Stored(Struct, frozen=True):
     payload_removed: str | None = None
 
 
+# The columns it is made of.
+STORED = Stored.__struct_fields__
+
+
 def read(body: bytes) -> Fields:
     """The fields of an event as sent. Raises InvalidJson."""
     try:

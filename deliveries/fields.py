@@ -10,8 +10,11 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from deliveries.models import Run
 from deliveries.models.endpoints import PayloadFormat
 from deliveries.rules import filters, headers, topics, transforms, urls
+from deliveries.runs.control import MOST_A_SECOND
+from deliveries.runs.selection import Mode
 from hookline import jsontext
 from hookline.environment import parse_durations
 from hookline.errors import Invalid
@@ -119,13 +122,12 @@ def _delays(word: Any) -> Sequence[float]:
         raise serializers.ValidationError("must be delays such as 30, 30s, 5m or 2h") from None
 
 
-class Format(serializers.ChoiceField):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(choices=PayloadFormat.choices, **options)
+class Word(serializers.ChoiceField):
+    """One of a few words."""
 
     def run_validation(self, data: Any = empty) -> str:
-        if data not in PayloadFormat.values:
-            raise serializers.ValidationError(f"must be {', '.join(PayloadFormat.values)}")
+        if data not in list(self.choices):
+            raise serializers.ValidationError(f"must be {', '.join(self.choices)}")
         return str(data)
 
 
@@ -167,7 +169,7 @@ class EndpointFields(Strict):
     headers = Headers(default=dict)
     max_retries = Whole(1, 1000, default=None)
     retry_schedule = Schedule(default=None)
-    payload_format = Format(default=PayloadFormat.ENVELOPE)
+    payload_format = Word(choices=PayloadFormat.choices, default=PayloadFormat.ENVELOPE)
 
 
 class RotationFields(Strict):
@@ -210,4 +212,37 @@ class ReplayFields(Strict):
     from_ms = Whole(-MOST_MS, MOST_MS, default=0)
     to_ms = Whole(-MOST_MS, MOST_MS, default=0)
     topic = Text(default="")
-    mode = Text(default="all")
+    mode = Text(default="all", help_text="`failed_only`: only what is a dead letter now.")
+    dry_run = Flag(default=False, help_text="Answers what would be done, and does nothing.")
+
+
+class RunFields(Strict):
+    """What a run is about, and how fast it goes. Times include their ends."""
+
+    endpoint_id = Text(default="")
+    topic = Text(topics.fault_of, default="")
+    from_ms = Whole(-MOST_MS, MOST_MS, default=0)
+    to_ms = Whole(-MOST_MS, MOST_MS, default=0)
+    rate = Whole(1, MOST_A_SECOND, default=None)
+    dry_run = Flag(default=False, help_text="Answers what would be done, and does nothing.")
+    all = Flag(default=False, help_text="Must be true if no other field narrows it.")
+
+
+class LetterRunFields(RunFields):
+    """Dead letters that are sent again, or let go."""
+
+    verb = Word(choices=[Run.Verb.REQUEUE.value, Run.Verb.DISCARD.value])
+    reason = Text(default="")
+    job_ids = Ids(default=None)
+
+
+class ReplayRunFields(RunFields):
+    """Events that are matched anew."""
+
+    mode = Word(
+        choices=list(Mode),
+        default=Mode.ALL,
+        help_text="`failed_only`: to endpoints where the event is a dead letter now. `missed_only`: to "
+        "endpoints where it neither arrived nor is on its way.",
+    )
+    event_ids = Ids(default=None)

@@ -7,16 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from deliveries import intake
-from deliveries.documents import REMOVED, Stored
+from deliveries.documents import REMOVED, STORED, Stored
+from deliveries.missed import missed
 from deliveries.models import DeadLetter, Event, Replay
 from deliveries.queue.enqueue import NewJob, enqueue
 from deliveries.routing import Routes
 from deliveries.rules import topics
+from deliveries.runs.preview import Preview, Tally
 from hookline.database import write
 from hookline.ids import parse_uuid
 from tenants import audit
-
-STORED = Stored.__struct_fields__
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Selection:
     topic: str | None = None
     endpoint_id: UUID | None = None
     failed_only: bool = False
+    missed_only: bool = False
     limit: int = 100
 
 
@@ -37,8 +38,7 @@ def replay(tenant_id: str, routes: Routes, selection: Selection, by: str) -> Rep
     """Makes the jobs and the record of them, in one transaction."""
     with write():
         events = {str(event.id): event for event in _selected(tenant_id, selection)}
-        whole = {id: event for id, event in events.items() if not event.payload_removed}
-        jobs = {id: _matched(event, routes, selection.endpoint_id) for id, event in whole.items()}
+        jobs = _matched(events, routes, selection)
         asked = events if selection.event_ids is None else dict.fromkeys(selection.event_ids)
         results = json.dumps([_result(id, events.get(id), jobs.get(id)) for id in asked])
         request = json.dumps(asdict(selection), default=str)
@@ -49,6 +49,19 @@ def replay(tenant_id: str, routes: Routes, selection: Selection, by: str) -> Rep
     return record
 
 
+def dry_run(tenant_id: str, routes: Routes, selection: Selection) -> Preview:
+    """What `replay` would do. Changes nothing."""
+    with write():  # locks as that does, or it would tell of what is just going
+        events = {str(event.id): event for event in _selected(tenant_id, selection)}
+        jobs = _matched(events, routes, selection)
+    tally = Tally()
+    for id, made in jobs.items():
+        if made:
+            at = events[id].occurred_at
+            tally.add(tenant_id, 1, [job.endpoint_id for job in made], at, at)
+    return tally.told(is_exact=True, deliveries=tally.by_endpoint.total())
+
+
 def _result(event_id: str, event: Stored | None, jobs: list[NewJob] | None) -> dict[str, Any]:
     if jobs is not None:
         return {"event_id": event_id, "job_ids": [str(job.id) for job in jobs]}
@@ -56,9 +69,15 @@ def _result(event_id: str, event: Stored | None, jobs: list[NewJob] | None) -> d
     return {"event_id": event_id, "error": REMOVED[removed] if removed else "Event not found"}
 
 
-def _matched(event: Stored, routes: Routes, endpoint_id: UUID | None) -> list[NewJob]:
-    jobs = intake.match(event, routes)
-    return [job for job in jobs if endpoint_id in (None, job.endpoint_id)]
+def _matched(events: dict[str, Stored], routes: Routes, selection: Selection) -> dict[str, list[NewJob]]:
+    """The jobs of each event that is whole."""
+    whole = {id: event for id, event in events.items() if not event.payload_removed}
+    jobs = [job for event in whole.values() for job in intake.match(event, routes)]
+    jobs = [job for job in jobs if selection.endpoint_id in (None, job.endpoint_id)]
+    matched: dict[str, list[NewJob]] = {id: [] for id in whole}
+    for job in missed(jobs) if selection.missed_only else jobs:
+        matched[str(job.event_id)].append(job)
+    return matched
 
 
 def _selected(tenant_id: str, selection: Selection) -> list[Stored]:

@@ -29,6 +29,7 @@ JSON = "application/json"
 
 # Variables of paths that are no ids of ours.
 PATH_VARIABLES = {
+    "action": {"type": "string", "enum": ["pause", "resume", "cancel"]},
     "tenant_id": {"type": "string", "maxLength": 200},
     "message_id": {"type": "string", "pattern": "^[0-9]+$"},
     "token": {"type": "string", "maxLength": 100},

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from deliveries.models import Attempt, DeadLetter, Endpoint, Event, Job, Replay, Subscription
+from deliveries.models import Attempt, DeadLetter, Endpoint, Event, Job, Replay, Run, Subscription
 from hookline.database import now
 from tenants import keys
 from tenants.models import ApiKey, AuditEntry, Tenant
@@ -16,6 +16,7 @@ from tests.api import Answer, Api, api_of
 from tests.factories import deliver, make_endpoint, make_subscription, publish
 from tests.receiver import Receiver, Reply
 from tests.routes import METHODS, Route, routes, scope_of
+from tests.running import start
 
 UNAUTHORIZED = {"error": "unauthorized", "code": "AUTH_REQUIRED"}
 
@@ -49,9 +50,15 @@ ROUTES = {
     "/v1/deliveries": OWN,
     "/v1/deliveries/<attempt_id>": ONE,
     "/v1/dlq": OWN,
+    "/v1/dlq/runs": OWN,
+    "/v1/dlq/runs/<run_id>": ONE,
+    "/v1/dlq/runs/<run_id>/<action>": ONE,
     "/v1/dlq/<job_id>": ONE,
     "/v1/dlq/<job_id>/requeue": ONE,
     "/v1/replay": OWN,
+    "/v1/replay/runs": OWN,
+    "/v1/replay/runs/<run_id>": ONE,
+    "/v1/replay/runs/<run_id>/<action>": ONE,
     "/v1/replay/<replay_id>": ONE,
     "/v1/apikeys": OWN,
     "/v1/apikeys/<key_id>": ONE,
@@ -88,6 +95,7 @@ TENANTS_THINGS: tuple[Any, ...] = (
     Attempt,
     DeadLetter,
     Replay,
+    Run,
     ApiKey,
     AuditEntry,
 )
@@ -103,10 +111,14 @@ def of_all_but(*kinds: str) -> list[Any]:
 
 # --- The cast -----------------------------------------------------------------------------
 
-NOBODYS = {
-    name: str(uuid4())
-    for name in ("event_id", "endpoint_id", "subscription_id", "attempt_id", "job_id", "replay_id", "key_id")
-} | {"tenant_id": "nobody", "message_id": "1", "token": "nobodys", "rest": "a/b"}
+IDS = "event_id endpoint_id subscription_id attempt_id job_id replay_id run_id key_id".split()
+NOBODYS = {name: str(uuid4()) for name in IDS} | {
+    "tenant_id": "nobody",
+    "message_id": "1",
+    "action": "cancel",
+    "token": "nobodys",
+    "rest": "a/b",
+}
 
 
 @pytest.fixture
@@ -126,6 +138,7 @@ def theirs(globex: Tenant, receiver: Receiver) -> dict[str, str]:
         "attempt_id": str(Attempt.objects.get(tenant_id="globex").id),
         "job_id": str(DeadLetter.objects.get(tenant_id="globex").job_id),
         "replay_id": str(Replay.objects.get(tenant_id="globex").id),
+        "run_id": str(start(Run.Verb.REQUEUE, globex).id),
         "key_id": str(ApiKey.objects.get(tenant_id="globex").id),
         "tenant_id": "globex",
     }

@@ -101,6 +101,8 @@ def belongings(api: LiveApi) -> dict[str, str]:
         "job_id": event["job_ids"][0],
         "attempt_id": api.get("/v1/deliveries").json["items"][0]["attempt_id"],
         "replay_id": api.post("/v1/replay", {"event_id": event["id"]}).json["replay_id"],
+        "run_id": api.post("/v1/dlq/runs", {"verb": "requeue", "all": True, "rate": 1}).json["id"],
+        "action": "resume",
         "key_id": api.post("/v1/apikeys", {"scopes": []}).json["id"],
         "tenant_id": api.post("/v1/tenants", {}).json["id"],
     }

@@ -9,10 +9,12 @@ from rest_framework.response import Response
 from deliveries import replay, routing
 from deliveries.api import schema
 from deliveries.api.pages import MOST
+from deliveries.api.runs import present_preview
 from deliveries.documents import REMOVED
 from deliveries.fields import ReplayFields
 from deliveries.models import Event, Replay
 from deliveries.replay import Selection
+from deliveries.runs.selection import Mode
 from hookline.api import Resource
 from hookline.errors import Conflict, Invalid, InvalidJson, NotFound
 from hookline.ids import parse_uuid
@@ -28,8 +30,11 @@ class Replays(Resource):
         return Response({"items": [present(entry) for entry in latest]})
 
     def post(self, request: Request) -> Response:
-        selection = selection_of(self._document())
+        document = self._document()
+        selection = selection_of(document)
         routes = routing.routes_of(self.tenant_id, self.caller.routes_version)
+        if ReplayFields.read(document)["dry_run"]:
+            return Response(present_preview(replay.dry_run(self.tenant_id, routes, selection)))
         entry = replay.replay(self.tenant_id, routes, selection, self.caller.actor)
         return Response(present(entry))
 
@@ -71,7 +76,8 @@ def selection_of(document: dict[str, Any]) -> Selection:
         to_ms=values["to_ms"] or None,
         topic=values["topic"] or None,
         endpoint_id=endpoint_id,
-        failed_only=values["mode"] == "failed_only",
+        failed_only=values["mode"] == Mode.FAILED,
+        missed_only=values["mode"] == Mode.MISSED,
         limit=_limit(document.get("limit")),
     )
 

@@ -1,7 +1,12 @@
 """How each view of the line is told in the API document: one name here per view."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_view,
+)
 
 from deliveries import fields
 from deliveries.api import shapes
@@ -202,7 +207,7 @@ replays = extend_schema_view(
     post=operation(
         "replay_events",
         "Deliver past events again",
-        {200: shapes.Replay},
+        {200: PolymorphicProxySerializer("ReplayOrPreview", [shapes.Replay, shapes.Preview], None)},
         body=fields.ReplayFields,
         faults=[404, 409],
         description="The events are those of `event_id` or `event_ids`, or else the first ones that the "

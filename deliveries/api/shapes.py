@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
+from deliveries import models
 from deliveries.models import Attempt
 from deliveries.models.endpoints import PayloadFormat
 from deliveries.why.waiting import Outcome
@@ -248,8 +249,46 @@ class Replay(Shape):
     results = many(ReplayResult)
 
 
+class EndpointShare(Shape):
+    endpoint_id = Id()
+    count = Number(help_text="Deliveries, or letters that are let go.")
+
+
+class Preview(Shape):
+    dry_run = serializers.BooleanField(help_text="Always true.")
+    count = Number(help_text="Letters, or events that some endpoint gets again.")
+    is_exact = serializers.BooleanField(help_text="False: there are at least so many.")
+    deliveries = Number()
+    oldest = Milliseconds(allow_null=True)
+    newest = Milliseconds(allow_null=True)
+    by_endpoint = serializers.ListField(child=EndpointShare(), help_text="Those with most, up to 20.")
+
+
 class ReplayList(Shape):
     items = many(Replay)
+
+
+class Run(Shape):
+    id = Id()
+    verb = serializers.ChoiceField(choices=models.Run.Verb.values)
+    state = serializers.ChoiceField(choices=models.Run.State.values)
+    selection = serializers.DictField(help_text="The fields that narrow it, as they were sent.")
+    rate = Number(help_text="Deliveries a second at most, or letters that are let go.")
+    total = Number(help_text="What there was to do at its start.")
+    is_exact = serializers.BooleanField(help_text="False: `total` is at least so many.")
+    done = Number(help_text="Letters, or events.")
+    skipped = Number(help_text="Those that nothing was to be done with, or could be.")
+    deliveries = Number(help_text="Those that were made, or made due.")
+    held_because = Text(allow_null=True)
+    last_error = Text(allow_null=True)
+    asked_by = Text()
+    created_at = Milliseconds()
+    started_at = Milliseconds(allow_null=True)
+    finished_at = Milliseconds(allow_null=True)
+
+
+class RunList(Shape):
+    items = many(Run)
 
 
 # --- The development inbox ----------------------------------------------------------------

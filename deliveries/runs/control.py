@@ -1,7 +1,6 @@
 """Starts runs, pauses them, lets them go on, and ends them early."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from django.conf import settings
 
@@ -84,7 +83,3 @@ def note(run: Run, by: str, word: str, **numbers: object) -> None:
     """In the log of its tenant; that of a run over all tenants is the installation's own."""
     tenant_id = run.tenant_id or settings.HL_TENANT_ID
     audit.record(tenant_id, by, f"run.{word}", run.id, verb=run.verb, **numbers)
-
-
-def find(tenant_id: str, run_id: UUID) -> Run | None:
-    return Run.objects.filter(tenant_id=tenant_id, id=run_id).first()

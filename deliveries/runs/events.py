@@ -1,6 +1,6 @@
 """The walk through events: each is matched against the subscriptions of today and gets new jobs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -8,10 +8,10 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from deliveries import intake, routing
-from deliveries.documents import Stored
-from deliveries.models import DeadLetter, Event, Job
+from deliveries.documents import STORED, Stored
+from deliveries.missed import failed, missed
+from deliveries.models import Event
 from deliveries.queue.enqueue import NewJob, enqueue
-from deliveries.replay import STORED
 from deliveries.rules import topics
 from deliveries.runs.selection import Mode, Selection
 from deliveries.runs.walk import Acted, Item, Walk
@@ -22,6 +22,11 @@ from tenants.models import Tenant
 # Payloads that are in memory at once hold about as much, however large they are.
 PAYLOAD_BYTES = 16 * 1024 * 1024
 
+WANTED: dict[Mode, Callable[[list[NewJob]], list[NewJob]]] = {
+    Mode.ALL: lambda jobs: jobs,
+    Mode.FAILED: failed,
+    Mode.MISSED: missed,
+}
 COLUMNS = ("tenant_id", "occurred_at", "id", "topic", "payload_removed")
 
 
@@ -72,7 +77,7 @@ class Replay(Walk[Again]):
         events = Event.objects.filter(id__in=[item.id for item in wanted], payload_removed=None)
         locked = set(events.order_by("id").select_for_update(no_key=True).values_list("id", flat=True))
         jobs = [job for item in wanted if item.id in locked for job in item.jobs]
-        jobs = _still_wanted(jobs, self.selection.mode)
+        jobs = WANTED[self.selection.mode](jobs)
         enqueue(wanted[0].tenant_id, [], jobs, run_id)
         return Acted(len({job.event_id for job in jobs}), len(jobs))
 
@@ -86,23 +91,10 @@ def _matched(items: Sequence[Again], selection: Selection) -> dict[UUID, list[Ne
     events = _read(items) if routes.has_filters else map(_stored, items)
     jobs = [job for event in events for job in intake.match(event, routes)]
     made: dict[UUID, list[NewJob]] = {}
-    for job in _still_wanted(jobs, selection.mode):
+    for job in WANTED[selection.mode](jobs):
         if selection.endpoint_id in (None, job.endpoint_id):
             made.setdefault(job.event_id, []).append(job)
     return made
-
-
-def _still_wanted(jobs: list[NewJob], mode: Mode) -> list[NewJob]:
-    """Those for an endpoint at which the event failed, or at which it is missed."""
-    ids = {job.event_id for job in jobs}
-    if mode == Mode.ALL or not ids:
-        return jobs
-    if mode == Mode.FAILED:
-        failed = set(DeadLetter.objects.filter(event_id__in=ids).values_list("event_id", "endpoint_id"))
-        return [job for job in jobs if (job.event_id, job.endpoint_id) in failed]
-    alive = Job.objects.filter(event_id__in=ids).exclude(status=Job.Status.DEAD)
-    served = set(alive.values_list("event_id", "endpoint_id"))
-    return [job for job in jobs if (job.event_id, job.endpoint_id) not in served]
 
 
 def _stored(item: Again) -> Stored:
