@@ -8,13 +8,12 @@ import threading
 import time
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.db import Error
 
 from deliveries.models import Traffic
-from deliveries.work import Dead, Settlement
 from hookline import counters
 from hookline.database import is_postgres, many, now, rows, to_text, write
 
@@ -44,6 +43,10 @@ _lock = threading.Lock()
 _written_at = 0.0
 
 
+# A tenant, an endpoint, what happened there, and how often.
+Count = tuple[str, str, str, int]
+
+
 def of_tenant(id: str) -> str:
     return f"t:{id}"
 
@@ -56,23 +59,19 @@ def count_published(tenant_id: str, events: int) -> None:
     _count({(of_tenant(tenant_id), PUBLISHED): events})
 
 
-def count_settled(settlements: Iterable[Settlement]) -> None:
-    """Attempts by result and duration, and jobs given up, of a batch."""
+def count_settled(counts: Iterable[Count], durations: Mapping[str, Sequence[int]]) -> None:
+    """The attempts of a batch by result, and the jobs given up; and how long attempts took by endpoint."""
     sums: Tally[tuple[str, str]] = Tally()
-    durations: defaultdict[str, list[int]] = defaultdict(list)
-    for settlement in settlements:
-        tenant = settlement.job.tenant_id
-        if settlement.outcome:
-            answer = settlement.outcome.answer
-            result = FAILED if answer.error else DELIVERED
-            sums[of_tenant(tenant), result] += 1
-            sums[of_endpoint(settlement.job.endpoint_id), result] += 1
-            durations[tenant].append(answer.duration_ms)
-        if isinstance(settlement.verdict, Dead):
-            sums[of_tenant(tenant), DEAD] += 1
-            sums[of_endpoint(settlement.job.endpoint_id), DEAD] += 1
-    for tenant, milliseconds in durations.items():
-        for each, number in Tally(milliseconds).items():
+    tenants: dict[str, str] = {}
+    for tenant, endpoint, name, number in counts:
+        tenants[endpoint] = tenant
+        sums[of_tenant(tenant), name] += number
+        sums[of_endpoint(endpoint), name] += number
+    took: defaultdict[str, Tally[int]] = defaultdict(Tally)
+    for endpoint, milliseconds in durations.items():
+        took[tenants[endpoint]].update(milliseconds)
+    for tenant, tally in took.items():
+        for each, number in tally.items():
             sums[of_tenant(tenant), f"{TOOK}{bucket_of(each)}"] += number
     _count(sums)
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from deliveries import purge, series, traffic
+from deliveries import purge, series, telemetry, traffic
 from deliveries.models import Endpoint, Traffic
 from deliveries.series import WINDOWS
 from deliveries.traffic import DEAD, DELIVERED, FAILED, PUBLISHED, bucket_end, bucket_of
@@ -37,7 +37,7 @@ def target(acme: Tenant) -> Endpoint:
 def settle(target: Endpoint, *answers: tuple[Answer, Verdict]) -> None:
     give(target, len(answers))
     came = zip(take(), answers, strict=True)
-    traffic.count_settled([settlement(job, verdict, answer) for job, (answer, verdict) in came])
+    telemetry.count_settled([settlement(job, verdict, answer) for job, (answer, verdict) in came])
     traffic.flush()
 
 
