@@ -1,9 +1,8 @@
-"""What runs HookLine elsewhere: the image, docker-compose.yml, the systemd units, .env.example."""
+"""What runs HookLine elsewhere: image, docker-compose.yml, .env.example. See test_chart, test_units."""
 
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 import yaml
+from compose_spec import PyCompose
 from django.conf import settings
 
 from hookline import throwaway
@@ -29,7 +29,6 @@ COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = ["migrate", "web", "worker", "beat"]
 EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-UNITS = {path.stem: path.read_text() for path in (ROOT / "deploy/systemd").glob("*.service")}
 SETTINGS = {variable.name for variable in environment.variables}
 
 # ${NAME}, ${NAME:-default} and ${NAME:?what to say}
@@ -63,7 +62,7 @@ def image(tmp_path: Path) -> Path:
 
 
 def test_every_variable_that_is_named_is_a_setting() -> None:
-    for text in (COMPOSE_TEXT, "\n".join(EXAMPLE), (ROOT / "Dockerfile").read_text(), *UNITS.values()):
+    for text in (COMPOSE_TEXT, "\n".join(EXAMPLE), (ROOT / "Dockerfile").read_text()):
         named = set(re.findall(r"\bHL_[A-Z_]+", text))
         assert named
         assert named <= SETTINGS
@@ -72,7 +71,7 @@ def test_every_variable_that_is_named_is_a_setting() -> None:
 def test_the_example_holds_all_that_compose_asks_for_and_no_secret() -> None:
     asked = {name: kind for name, kind, _ in SUBSTITUTION.findall(COMPOSE_TEXT)}
 
-    assert asked.keys() == EXAMPLE.keys()
+    assert asked.keys() | {"COMPOSE_PROFILES"} == EXAMPLE.keys()
     required = {name for name, kind in asked.items() if kind == "?"}
     assert required == {"POSTGRES_PASSWORD", "HL_CONSOLE_PASS", *SECRETS}
     assert all(EXAMPLE[name] == "" for name in required)
@@ -85,12 +84,62 @@ def test_what_compose_leaves_out_has_the_default_of_the_settings() -> None:
     table = subprocess.check_output(command, env=clean, cwd=ROOT, text=True)
     ours = {row[0]: row[1] for row in re.findall(r"^\| `(\w+)` \| `?([^`|]*?)`? \|", table, re.MULTILINE)}
 
-    of_postgres = {"HL_EGRESS_ALLOW": "", "HL_DEV_INBOX": "false"}
-    assert defaults == {name: (ours | of_postgres)[name].strip() for name in defaults}
+    of_compose = {"HL_EGRESS_ALLOW": "", "HL_DEV_INBOX": "false", "POSTGRES_HOST": "db"}
+    assert defaults == {name: (ours | of_compose)[name].strip() for name in defaults}
+
+
+def test_compose_itself_would_take_the_file() -> None:
+    """By the types of the Compose Specification, which know every field."""
+    filled = PyCompose.from_yaml(yaml.safe_dump(everywhere(COMPOSE, filled_in)))
+
+    filled.validate_volumes()
+    assert set(filled.service_names()) == SERVICES.keys()
+    misspelt = yaml.safe_dump({"services": {"web": {"image": "hookline", "depend_on": ["db"]}}})
+    with pytest.raises(Exception, match="depend_on"):
+        PyCompose.from_yaml(misspelt)
+
+
+def everywhere(value: Any, change: Callable[[str], str]) -> Any:
+    """`value` with every text in it changed."""
+    if isinstance(value, dict):
+        return {name: everywhere(part, change) for name, part in value.items()}
+    if isinstance(value, list):
+        return [everywhere(part, change) for part in value]
+    return change(value) if isinstance(value, str) else value
+
+
+def test_profiles_add_services_and_take_nothing_away() -> None:
+    by_profile = {name: service.get("profiles", [""])[0] for name, service in SERVICES.items()}
+
+    added = {"pgbouncer": "pgbouncer", "prometheus": "monitoring", "grafana": "monitoring"}
+    assert by_profile == dict.fromkeys(["db", "redis", *OURS], "") | added
+    for name in OURS:
+        assert SERVICES[name]["depends_on"]["pgbouncer"] == {
+            "condition": "service_healthy",
+            "required": False,
+        }
+
+
+def test_what_is_mounted_from_here_is_there() -> None:
+    mounted = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())]
+
+    assert all((ROOT / place).is_dir() for place in mounted if place.startswith("./"))
+    assert {place for place in mounted if not place.startswith("./")} == COMPOSE["volumes"].keys()
+
+
+def test_prometheus_scrapes_what_serves_metrics_and_grafana_asks_prometheus() -> None:
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    provisioning = ROOT / "deploy/grafana/provisioning"
+    [source] = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())["datasources"]
+    [dashboards] = yaml.safe_load((provisioning / "dashboards/hookline.yml").read_text())["providers"]
+
+    [job] = scraped["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"web:{SERVICES['web']['ports'][0].split(':')[-1]}"]}]
+    assert source["url"] == "http://prometheus:9090"
+    assert f"./deploy/grafana:{dashboards['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
 
 
 def test_services_wait_for_those_that_can_tell_when_they_are_ready() -> None:
-    assert SERVICES.keys() == {"db", "redis", *OURS}
     for service in SERVICES.values():
         for name, wait in service.get("depends_on", {}).items():
             if wait["condition"] == "service_healthy":
@@ -106,14 +155,6 @@ def test_a_stop_leaves_time_to_drain() -> None:
         assert (
             int(service["stop_grace_period"].rstrip("s")) > int(service["environment"]["HL_DRAIN_SECS"]) + 5
         )
-
-
-def test_units_run_what_compose_runs() -> None:
-    for name in ("web", "worker", "beat"):
-        unit = UNITS[f"hookline-{name}"]
-        [line] = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
-        words = shlex.split(line.replace("${HL_WORKER_PROCESSES}", "2"))
-        assert [Path(words[0]).name, *words[1:]] == [filled_in(word) for word in SERVICES[name]["command"]]
 
 
 @pytest.mark.embedded

@@ -176,7 +176,7 @@ def check_curl(words: list[str]) -> None:
 
 def check_docker(words: list[str]) -> None:
     program, *rest = words
-    assert program == "compose", words
+    assert program in ("build", "push", "compose"), words
     asked = [rest[at + 1] for at, word in enumerate(rest) if word == "--profile"]
     scaled = [rest[at + 1].split("=")[0] for at, word in enumerate(rest) if word == "--scale"]
     profiles = {
