@@ -10,6 +10,8 @@ import threading
 import time
 
 from hookline.celery import app
+from hookline.counters import count
+from hookline.families import BELL_FAILURES, BELLS
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,9 @@ def send() -> bool:
         app.send_task(TASK, expires=EXPIRY_SECONDS, retry=False, ignore_result=True)
     except Exception as fault:  # noqa: BLE001 - brokers raise errors of their own libraries
         logger.warning("The broker did not take a bell (%s); the sweep finds the work.", type(fault).__name__)
+        count(BELL_FAILURES)
         return False
+    count(BELLS)
     return True
 
 

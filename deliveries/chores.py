@@ -11,7 +11,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Q
 
-from deliveries import breaker, payloads, purge, retention
+from deliveries import breaker, gone, payloads, purge, retention
 from deliveries.queue import lanes
 from hookline.database import now
 from hookline.ids import NO_ID
@@ -26,6 +26,7 @@ PRUNE = "prune"
 PAYLOADS = "payloads"
 PURGE = "purge"
 REPAIR = "repair"
+SERIES = "series"
 TEND = "tend"
 
 # A process that has not said for so long that it goes on is taken for dead. Should it be alive, two
@@ -41,6 +42,7 @@ def _chores() -> dict[str, tuple[timedelta, Work]]:
         PAYLOADS: (often, _remove_payloads),
         PURGE: (timedelta(minutes=1), lambda progress: purge.purge_all()),
         REPAIR: (timedelta(hours=1), lambda progress: lanes.repair()),
+        SERIES: (timedelta(hours=1), lambda progress: gone.forget()),
         TEND: (timedelta(seconds=30), lambda progress: breaker.tend()),
     }
 

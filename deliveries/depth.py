@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from deliveries.models import Job
-from hookline.counters import OVERLOAD_DROPS, count
+from hookline.counters import count
 from hookline.errors import Overloaded
+from hookline.families import OVERLOAD_DROPS
 from tenants.models import Tenant
 
 COUNT_SERVES_SECONDS = 0.25

@@ -180,6 +180,7 @@ class Pump:
             del self.unsettled[: len(batch)]
             for settlement in late:
                 logger.warning("Job %s had lost its lease; its answer was dropped", settlement.job.id)
+            telemetry.count_late(late)
             telemetry.count_settled([settlement for settlement in batch if settlement not in late])
 
     @contextmanager
@@ -189,6 +190,7 @@ class Pump:
             yield
         except (OperationalError, InterfaceError) as fault:
             logger.warning("The database did not answer (%s); trying again", fault)
+            telemetry.count_failure("pump")
             self.database_failed_at = time.monotonic()
             connection.close()
 

@@ -1,9 +1,10 @@
 """Counts, each over an index."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum
 
 from deliveries.models import (
     Attempt,
@@ -14,8 +15,11 @@ from deliveries.models import (
     Lane,
     Subscription,
 )
+from deliveries.models.endpoints import DisabledFor
 from hookline.database import now
 from hookline.models import Process
+
+ENDPOINT_STATES = ("healthy", "failing", *DisabledFor.values, "disabled")
 
 # A process that has not been heard of for so long is taken for gone.
 SILENCE = timedelta(seconds=15)
@@ -44,9 +48,29 @@ def of_tenant(tenant_id: str) -> dict[str, int]:
     }
 
 
-def queue_depths() -> Iterator[tuple[str, int]]:
-    waiting = Job.objects.filter(status=Job.Status.PENDING).order_by("tenant_id").values("tenant_id")
-    yield from waiting.annotate(n=Count("*")).values_list("tenant_id", "n")
+def letters() -> dict[str, int]:
+    """Dead letters by tenant. From the index of each tenant's newest."""
+    buried = DeadLetter.objects.order_by().values_list("tenant_id")
+    return dict(buried.annotate(n=Count("*")))
+
+
+def lane_states() -> dict[str, int]:
+    """Lanes by what they wait for."""
+    counted = dict(Lane.objects.order_by().values_list("state").annotate(n=Count("*")))
+    return {state.name.lower(): counted.get(state, 0) for state in Lane.State}
+
+
+def endpoint_states() -> dict[str, int]:
+    """Endpoints by their health: on, on and failing, turned off by us, turned off by a person."""
+    is_failing = Exists(Lane.objects.filter(endpoint_id=OuterRef("id"), failing_since__isnull=False))
+    found = Endpoint.objects.order_by().annotate(is_failing=is_failing)
+    counted = Counter[str]()
+    for is_enabled, disabled_for, is_failing_now, number in found.values_list(
+        "is_enabled", "disabled_for", "is_failing"
+    ).annotate(n=Count("*")):
+        state = "failing" if is_failing_now else "healthy"
+        counted[state if is_enabled else disabled_for or "disabled"] += number
+    return {state: counted[state] for state in ENDPOINT_STATES}
 
 
 def oldest_due() -> dict[str, datetime]:
@@ -73,7 +97,3 @@ def requests_in_flight() -> Iterator[tuple[str, int]]:
 def processes() -> list[Process]:
     """Those that serve or deliver at this moment."""
     return list(Process.objects.filter(seen_at__gt=now() - SILENCE).order_by("kind", "host", "pid"))
-
-
-def open_streams() -> int:
-    return sum(process.streams for process in processes())

@@ -23,8 +23,9 @@ from django.db.models import QuerySet
 from deliveries import documents
 from deliveries.models import Attempt, Event
 from deliveries.rules import topics
-from hookline.counters import STREAM_EVENTS, count_topic
+from hookline.counters import count
 from hookline.database import now
+from hookline.families import STREAM_EVENTS
 from hookline.heartbeat import Heartbeat
 from hookline.ids import NO_ID, first_uuid7
 from hookline.lifecycle import stopping
@@ -62,7 +63,7 @@ class Stream:
             return
         try:
             self.unread.put_nowait(frame)
-            count_topic(STREAM_EVENTS, self.tenant_id, topic)
+            count(STREAM_EVENTS, self.tenant_id, topic)
         except queue.Full:
             self.is_behind = True
 

@@ -16,6 +16,8 @@ from deliveries import chores, pump
 from deliveries.queue.claim import Claimer
 from deliveries.queue.settle import RESCUED_AT_ONCE, rescue
 from deliveries.runs.work import work
+from hookline.counters import count
+from hookline.families import SWEEPS
 from hookline.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ class Sweeper:
         rescue_all()
         self._start("chores", chores.run_due)
         self._start("runs", lambda: work(self.stop))
+        count(SWEEPS)
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
         if name not in self.started or not self.started[name].is_alive():

@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from hookline import jsontext
-from hookline.counters import STORE_OPS, count
+from hookline.counters import count
 from hookline.errors import ApiError, BadRequest, Invalid, InvalidJson, NotFound, Unavailable
+from hookline.families import STORE_OPS
 from hookline.jsontext import BadJson
 from hookline.wire import json_response, read_body
 

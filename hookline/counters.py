@@ -11,33 +11,21 @@ import logging
 import os
 import threading
 from collections import Counter as Tally
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from django.db import Error, connection
 
 from hookline.database import is_postgres, many, rows, write
+from hookline.families import Family
+from hookline.labels import Labels
 
 logger = logging.getLogger(__name__)
 
-EVENTS_PUBLISHED = "hookline_events_published_total"
-DELIVERIES = "hookline_deliveries_total"
-DEAD_LETTERS = "hookline_dlq_total"
-RATE_LIMITED = "hookline_rate_limited_total"
-STORE_OPS = "hookline_store_ops_total"
-OVERLOAD_DROPS = "hookline_overload_drops_total"
-STREAM_EVENTS = "hookline_stream_events_total"
-LATENCY = "hookline_delivery_latency_ms"
-LATENCY_SUM = LATENCY + "_sum"
-BUCKETS = (10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000)
-BUCKET_LABELS = (*map(str, BUCKETS), "+Inf")
-
 FLUSH_SECONDS = 1.0
-# Producers choose topics freely; beyond so many a tenant's topics are counted together, and so are
-# long ones: PostgreSQL takes no key of several thousand bytes.
-TOPICS_PER_TENANT = 200
-LONGEST_TOPIC = 200
-OTHER_TOPICS = "other"
+# While the store is away sums gather here; new ones beyond so many are not worth the memory.
+MOST_UNWRITTEN = 20_000
+SUM = "_sum"
+ABOVE_ALL = "+Inf"
 
 ADD = """
 INSERT INTO counters (name, labels, value) VALUES (%s, %s, %s)
@@ -49,49 +37,56 @@ SELECT * FROM unnest(%(names)b::text[], %(labels)b::text[], %(values)b::int8[])
 ON CONFLICT (name, labels) DO UPDATE SET value = counters.value + excluded.value
 """
 
-_tally: Tally[tuple[str, tuple[str, ...]]] = Tally()
-_topics: defaultdict[str, set[str]] = defaultdict(set)
+# A sum is of a family, of a row's name in the table, and of its labels.
+Sum = tuple[Family, str, tuple[str, ...]]
+
+_tally: Tally[Sum] = Tally()
+_labels = Labels()
 _lock = threading.Lock()
+_flushing = threading.Lock()
 _flushing_in: int | None = None
 _writers: list[Callable[[], None]] = []
 
 
-def count(name: str, *labels: str, by: int = 1) -> None:
-    with _lock:
-        _tally[name, labels] += by
-    if _flushing_in != os.getpid():
-        _start()
+def count(family: Family, *labels: str, by: int = 1) -> None:
+    _add_up({(family, family.name, labels): by})
 
 
-def count_topic(name: str, tenant_id: str, topic: str) -> None:
-    """Counts under the topic, or under `other` if it is long or the tenant has used very many."""
-    known = _topics[tenant_id]
-    if topic not in known and (len(known) >= TOPICS_PER_TENANT or len(topic) > LONGEST_TOPIC):
-        topic = OTHER_TOPICS
-    known.add(topic)
-    count(name, tenant_id, topic)
+def observe(family: Family, *labels: str, values: Sequence[int]) -> None:
+    """Counts each value in the smallest bucket that holds it; the text adds the buckets up."""
+    sums: dict[Sum, int] = {(family, family.name + SUM, labels): sum(values)}
+    for bucket, number in Tally(bucket_of(family, value) for value in values).items():
+        sums[family, family.name, (*labels, bucket)] = number
+    _add_up(sums)
 
 
-def count_latencies(endpoint_id: str, milliseconds: Sequence[int]) -> None:
-    """Counts each in the smallest bucket that holds it; the text adds the buckets up."""
-    for position, number in Tally(bisect.bisect_left(BUCKETS, each) for each in milliseconds).items():
-        count(LATENCY, endpoint_id, BUCKET_LABELS[position], by=number)
-    count(LATENCY_SUM, endpoint_id, by=sum(milliseconds))
+def bucket_of(family: Family, value: float) -> str:
+    position = bisect.bisect_left(family.bounds, value)
+    return str(family.bounds[position]) if position < len(family.bounds) else ABOVE_ALL
 
 
 def flush() -> None:
     """Writes what was counted since the last time."""
+    with _flushing:  # whoever flushes next finds what this one counted
+        with _lock:
+            counted = dict(_tally)
+            _tally.clear()
+        if counted:
+            try:
+                with write(durable=False):
+                    _add(_lines(counted))
+            except Error:
+                _add_up(counted)
+                raise
+
+
+def _add_up(sums: dict[Sum, int]) -> None:
     with _lock:
-        counted = sorted(_tally.items())
-        _tally.clear()
-    if counted:
-        try:
-            with write(durable=False):
-                _add([(name, json.dumps(labels), value) for (name, labels), value in counted])
-        except Error:
-            with _lock:
-                _tally.update(dict(counted))
-            raise
+        for key, number in sums.items():
+            if key in _tally or len(_tally) < MOST_UNWRITTEN:
+                _tally[key] += number
+    if _flushing_in != os.getpid():
+        _start()
 
 
 def write_also(writer: Callable[[], None]) -> None:
@@ -99,12 +94,20 @@ def write_also(writer: Callable[[], None]) -> None:
     _writers.append(writer)
 
 
-def _add(lines: list[tuple[str, str, int]]) -> None:
+def _lines(counted: dict[Sum, int]) -> list[tuple[str, str, int]]:
+    """The rows to add to, in the order in which every process locks them."""
+    folded: Tally[tuple[str, tuple[str, ...]]] = Tally()
+    for (family, name, labels), number in counted.items():
+        folded[name, _labels.fold(family, labels)] += number
+    return [(name, json.dumps(labels), number) for (name, labels), number in sorted(folded.items())]
+
+
+def _add(lines: Iterable[tuple[str, str, int]]) -> None:
     if is_postgres():
         names, labels, values = map(list, zip(*lines, strict=True))
         rows(ADD_ALL, {"names": names, "labels": labels, "values": values})
     else:
-        many(ADD, lines)
+        many(ADD, list(lines))
 
 
 def _start() -> None:

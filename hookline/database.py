@@ -5,6 +5,7 @@ as much. SQLite statements go through Django's own cursor.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,6 +32,12 @@ _one_writer = threading.RLock()
 _is_direct: bool | None = None
 _of_this_thread = threading.local()
 
+PATIENTLY = """
+SELECT set_config('statement_timeout', %s, true), set_config('jit', 'off', true),
+       set_config('max_parallel_workers_per_gather', '0', true)
+"""
+# Instructions of SQLite's between two looks at the time, some milliseconds.
+SQLITE_STEPS = 100_000
 PLAN_EVERY_TIME = "SET plan_cache_mode = force_custom_plan"
 
 
@@ -94,6 +101,24 @@ def write(*, durable: bool = True) -> Iterator[None]:
         if not durable:
             rows("SET LOCAL synchronous_commit = off")
         yield
+
+
+@contextmanager
+def patient(seconds: float) -> Iterator[None]:
+    """Reads of much that may wait: they give up after so long (on PostgreSQL each of them) with
+    OperationalError, and take one core."""
+    if is_postgres():
+        with transaction.atomic():
+            rows(PATIENTLY, [f"{round(seconds * 1000)}ms"])
+            yield
+        return
+    connection.ensure_connection()
+    end, sqlite = time.monotonic() + seconds, connection.connection
+    sqlite.set_progress_handler(lambda: time.monotonic() > end, SQLITE_STEPS)
+    try:
+        yield
+    finally:
+        sqlite.set_progress_handler(None, 0)
 
 
 def now() -> datetime:

@@ -38,6 +38,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def prometheus(request: HttpRequest) -> HttpResponse:
     try:
         text = metrics.text()
+    except metrics.Busy:
+        return JsonResponse({"status": "unavailable", "reason": "too many at a time"}, status=503)
     except Error as fault:
         return _unavailable(fault)
     return HttpResponse(text, content_type="text/plain; version=0.0.4; charset=utf-8")

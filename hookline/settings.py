@@ -147,6 +147,10 @@ HL_DEMO_INBOX = env.boolean(
 
 env.concern = "What it tells"
 
+HL_METRICS_LABELS = env.integer(
+    "HL_METRICS_LABELS", 1000, "How many tenants, endpoints and topics have series of their own in /metrics, "
+    "of each so many; what comes later is counted together, as `other`.", most=10_000,
+)  # fmt: skip
 HL_LOG_LEVEL = env.value(
     "HL_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.",
     choice("DEBUG", "INFO", "WARNING", "ERROR"),
@@ -194,6 +198,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "hookline.middleware.measure",
     "hookline.middleware.tell_length",
     "hookline.middleware.read_what_is_still_sent",
     "hookline.middleware.tolerate_trailing_slash",

@@ -18,8 +18,9 @@ from deliveries.intake import Accepted, Repeat
 from deliveries.models import Event
 from hookline import jsontext
 from hookline.api import Resource
-from hookline.counters import EVENTS_PUBLISHED, count_topic
+from hookline.counters import count
 from hookline.errors import ApiError, Invalid, InvalidJson, NotFound, TooLarge
+from hookline.families import EVENTS_PUBLISHED
 from hookline.ids import parse_uuid
 from hookline.jsontext import BadJson
 from hookline.wire import json_response
@@ -39,7 +40,7 @@ class Publisher(Resource):
         depth.add(self.tenant_id, sum(len(result.jobs) for result in accepted))
         traffic.count_published(self.tenant_id, len(accepted))
         for result in accepted:
-            count_topic(EVENTS_PUBLISHED, self.tenant_id, result.event.topic)
+            count(EVENTS_PUBLISHED, self.tenant_id, result.event.topic)
         return results
 
     def repeat_of(self, key: str | None) -> Repeat | None:

@@ -12,7 +12,9 @@ from deliveries.queue.rows import SettlementRow
 from deliveries.queue.statements import statements
 from deliveries.work import ClaimedJob, Dead, Outcome, RetryAt, Settlement
 from hookline import failpoints
+from hookline.counters import count
 from hookline.database import now, write
+from hookline.families import RESCUED_LEASES
 from hookline.ids import uuid7
 from tenants import audit
 
@@ -51,6 +53,8 @@ def rescue() -> int:
     with write():
         rescued = int(statements().rescue([uuid7() for _ in range(RESCUED_AT_ONCE)], LOST))
         failpoints.reach("sweep")
+    if rescued:
+        count(RESCUED_LEASES, by=rescued)
     return rescued
 
 

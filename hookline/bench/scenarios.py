@@ -18,6 +18,7 @@ from deliveries.queue.settle import settle
 from deliveries.work import Answer, Outcome, Settlement, Succeeded
 from hookline.bench import naive_load, seed
 from hookline.bench.producer import Published, publish
+from hookline.bench.scraping import scrape
 from hookline.bench.stage import KEY, Meter, Stage, Use, embedded, serving
 from hookline.database import now
 from hookline.ids import uuid7
@@ -226,5 +227,6 @@ SCENARIOS: dict[str, Scenario] = {
         backlog,
         noisy_neighbour,
         slow_endpoints,
+        scrape,
     )
 }

@@ -81,7 +81,7 @@ def pause(is_on: bool) -> None:
 
 def clear() -> None:
     """An empty store, as before the first scenario."""
-    tables = "jobs, attempts, dlq, events, bells, lanes, subscriptions, endpoints, idempotency_keys"
+    tables = "jobs, attempts, dlq, events, bells, lanes, subscriptions, endpoints, idempotency_keys, counters"
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {tables}")
 
