@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hookline import jsontext
 from hookline.errors import Invalid, InvalidJson
-from hookline.times import milliseconds
+from hookline.times import EPOCH, MILLISECOND, milliseconds
 
 if TYPE_CHECKING:
     from deliveries.models import Event
@@ -59,6 +59,23 @@ class Stored(Struct, frozen=True):
 
 # The columns it is made of.
 STORED = Stored.__struct_fields__
+
+
+def stored_of(document: bytes) -> Stored:
+    """The event again, from its document as our own server tells it."""
+    fields = jsontext.fields(document)
+    own = {name: jsontext.parse(raw) for name, raw in fields.items() if name in NOT_EXTRA - {"payload"}}
+    extra = {name: raw for name, raw in fields.items() if name not in NOT_EXTRA}
+    return Stored(
+        UUID(own["id"]),
+        own["tenant_id"],
+        own["topic"],
+        fields["payload"].decode() if "payload" in fields else None,
+        encode(extra).decode() if extra else None,
+        own.get("idempotency_key"),
+        own["occurred_at"],
+        EPOCH + MILLISECOND * own["created_at"],
+    )
 
 
 def read(body: bytes) -> Fields:

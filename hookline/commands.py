@@ -10,7 +10,7 @@ import pwd
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -39,6 +39,9 @@ class Action(BaseCommand):
     def work(self, *args: Any, **options: Any) -> None:
         raise NotImplementedError
 
+    def needs_store(self, **options: Any) -> bool:
+        return True
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.epilog = f"Example: manage.py {self.example}"
         parser.add_argument("--json", action="store_true", help="one JSON document a line, for programs")
@@ -46,18 +49,24 @@ class Action(BaseCommand):
 
     def handle(self, *args: Any, json: bool, **options: Any) -> None:
         self.is_json = json
-        start.require_store()
+        if self.needs_store(**options):
+            start.require_store()
         try:
             self.work(**options)
+        except (BrokenPipeError, KeyboardInterrupt):  # whoever reads has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except ApiError as fault:
             refuse(fault.detail)
         except Error as fault:
             refuse(f"The store refused: {' '.join(str(fault).split())}. `manage.py doctor` tells more.")
 
-    def tell(self, text: str, **document: Any) -> None:
+    def tell(self, text: str, paint: Callable[[str], str] = str, **document: Any) -> None:
         """One result: `text` for people, in which nothing that a stranger wrote moves the cursor, or the
-        document for programs."""
-        line = json.dumps(document, default=str) if self.is_json else text.translate(ESCAPED)
+        document for programs. `paint` is one of `self.style`, which colours only on a terminal."""
+        self.write(json.dumps(document, default=str) if self.is_json else paint(text.translate(ESCAPED)))
+
+    def write(self, line: str) -> None:
+        """At once, also into a pipe."""
         self.stdout.write(line)
         self.stdout.flush()
 

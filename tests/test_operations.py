@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,27 @@ def test_the_embedded_store_is_backed_up_restored_and_encrypted_anew(
 
     arrived = receiver.received[-1]
     Webhook(SECRET).verify(arrived.body, dict(arrived.headers))
+
+
+@pytest.mark.embedded
+def test_a_test_event_is_sent_watched_and_handed_on(serve: Serve, receiver: Receiver) -> None:
+    serving = serve()
+    serving.wait_for(BANNER)
+    send_to(receiver, serving)
+    given = {name: text for name, text in serving.environment.items() if name.startswith("HL_")}
+    port = receiver.url("/hooks").split(":")[2].partition("/")[0]
+    here = block_with("listen").replace("3000", port), block_with("manage.py tail")
+
+    with ThreadPoolExecutor() as shells:
+        handed_on, watched = (shells.submit(typed, block, serving, **given) for block in here)
+        while not (handed_on.done() and watched.done()):
+            sent = typed(block_with("manage.py send"), serving, **given)
+
+    assert sent.splitlines()[-1] == "Delivered."
+    assert " order.paid " in watched.result()
+    secret = re.findall(r"whsec_[^.]+", handed_on.result())[0]
+    arrived = receiver.at("/hooks")[0]
+    Webhook(secret).verify(arrived.body, dict(arrived.headers))
 
 
 @pytest.mark.embedded
