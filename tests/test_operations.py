@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from hookline.throwaway import postgres_programs
-from tests.receiver import Receiver
+from tests.receiver import Receiver, Reply
 from tests.serving import BANNER, GENERATED, Serving, one_job, publish, send_to
 from tests.typed import blocks_of, typed
 
@@ -124,6 +124,38 @@ def test_what_is_old_is_removed_and_one_event_is_forgotten(serve: Serve, receive
     told = typed(block_with("prune --dry-run"), serving, HL_RETENTION_SECS="1", **given)
     assert [line.partition(" events")[0] for line in told.splitlines()] == ["Would remove 1", "Removed 1"]
     assert serving.api().get("/v1/events").json["items"] == []
+
+
+@pytest.mark.embedded
+def test_what_failed_and_what_was_missed_is_sent_again(serve: Serve, receiver: Receiver) -> None:
+    serving = serve()
+    serving.wait_for(BANNER)
+    given = {"HL_DATA_DIR": str(serving.data)}
+    receiver.reply("/", Reply(404))
+    send_to(receiver, serving)
+    serving.wait_until(lambda: one_job(serving)[0] == "dead")
+    receiver.reply("/", Reply(200))
+
+    told = typed(block_with("manage.py requeue"), serving, **given)
+    assert "Would requeue 1 dead letter, from" in told
+    assert "(requeue) is done: 1 dead letter." in told
+    serving.wait_until(lambda: one_job(serving)[0] == "succeeded")
+
+    late = serving.api().post("/v1/endpoints", {"url": receiver.url("/late")}).json["id"]
+    serving.api().post("/v1/subscriptions", {"endpoint_id": late, "topic_pattern": "#"})
+    told = typed(block_with("manage.py replay"), serving, ENDPOINT_ID=late, **given)
+    assert "(replay) is done: 1 event." in told
+    serving.wait_until(lambda: len(receiver.at("/late")) == 1)
+
+    receiver.reply("/", Reply(404))
+    serving.api().post("/v1/events/batch", {"events": [{"topic": "a"}] * 30})
+    serving.wait_until(lambda: len(serving.api().get("/v1/dlq").json["items"]) == 30)
+    started = {"verb": "discard", "all": True, "rate": 1}
+    run = serving.api().post("/v1/dlq/runs", started).json
+    listed, *buttons = block_with("manage.py runs").splitlines()
+    assert len(typed(listed, serving, **given).splitlines()) == 3
+    for line, state in zip(buttons, ("paused", "waiting", "cancelled"), strict=True):
+        assert f" is {state}:" in typed(line, serving, RUN_ID=run["id"], **given)
 
 
 @pytest.mark.embedded

@@ -43,6 +43,7 @@ def test_letters_are_requeued_by_a_run_that_tells_how_far_it_is(api: Api, acme: 
     asked_by = AuditEntry.objects.get(action="run.started").actor
     expected = {
         "id": run["id"],
+        "tenant_id": "acme",
         "verb": "requeue",
         "state": "waiting",
         "selection": {"reason": "http_404"},

@@ -9,12 +9,12 @@ from rest_framework.response import Response
 from deliveries import replay, routing
 from deliveries.api import schema
 from deliveries.api.pages import MOST
-from deliveries.api.runs import present_preview
 from deliveries.documents import REMOVED
 from deliveries.fields import ReplayFields
 from deliveries.models import Event, Replay
 from deliveries.replay import Selection
 from deliveries.runs.selection import Mode
+from deliveries.runs.told import document_of_preview
 from hookline.api import Resource
 from hookline.errors import Conflict, Invalid, InvalidJson, NotFound
 from hookline.ids import parse_uuid
@@ -34,7 +34,7 @@ class Replays(Resource):
         selection = selection_of(document)
         routes = routing.routes_of(self.tenant_id, self.caller.routes_version)
         if ReplayFields.read(document)["dry_run"]:
-            return Response(present_preview(replay.dry_run(self.tenant_id, routes, selection)))
+            return Response(document_of_preview(replay.dry_run(self.tenant_id, routes, selection)))
         entry = replay.replay(self.tenant_id, routes, selection, self.caller.actor)
         return Response(present(entry))
 

@@ -9,12 +9,11 @@ from deliveries.api import run_schema as schema
 from deliveries.fields import LetterRunFields, ReplayRunFields, Strict
 from deliveries.models import Run
 from deliveries.runs import control
-from deliveries.runs.preview import Preview
 from deliveries.runs.selection import Mode, Selection
+from deliveries.runs.told import document_of, document_of_preview
 from hookline.api import Resource
 from hookline.errors import Invalid, NotFound
 from hookline.ids import parse_uuid
-from hookline.times import milliseconds
 
 LISTED = 100
 BUTTONS = {"pause": control.pause, "resume": control.resume, "cancel": control.cancel}
@@ -29,17 +28,17 @@ class Runs(Resource):
 
     def get(self, request: Request) -> Response:
         latest = Run.objects.filter(tenant_id=self.tenant_id, verb__in=self.verbs).order_by("-id")
-        return Response({"items": [present(run) for run in latest[:LISTED]]})
+        return Response({"items": [document_of(run) for run in latest[:LISTED]]})
 
     def post(self, request: Request) -> Response:
         asked = self.fields_type.read(self.document())
         verb, selection = asked.get("verb", self.verbs[0]), selection_of(asked)
         if asked["dry_run"]:
-            return Response(present_preview(control.dry_run(verb, self.tenant_id, selection)))
+            return Response(document_of_preview(control.dry_run(verb, self.tenant_id, selection)))
         if selection.is_everything and not asked["all"]:
             raise Invalid("Say what it is about: no field narrows it. Send all: true if it is everything")
         run = control.start(verb, self.tenant_id, selection, asked["rate"], self.caller.actor)
-        return Response(present(run), status=201)
+        return Response(document_of(run), status=201)
 
 
 @schema.letter_runs
@@ -56,7 +55,7 @@ class OneRun(Resource):
     verbs: tuple[str, ...] = ()
 
     def get(self, request: Request, run_id: str) -> Response:
-        return Response(present(self.find(run_id)))
+        return Response(document_of(self.find(run_id)))
 
     def find(self, run_id: str) -> Run:
         mine = Run.objects.filter(tenant_id=self.tenant_id, verb__in=self.verbs)
@@ -85,7 +84,7 @@ class Button(OneRun):
         run, press = self.find(run_id), BUTTONS.get(action)
         if press is None:
             raise NotFound("No such path")
-        return Response(present(press(run, self.caller.actor)))
+        return Response(document_of(press(run, self.caller.actor)))
 
 
 @schema.letter_run_button
@@ -110,43 +109,3 @@ def selection_of(asked: dict[str, Any]) -> Selection:
         to_ms=asked["to_ms"] or None,
         mode=Mode(asked.get("mode", Mode.ALL)),
     )
-
-
-def present(run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "verb": run.verb,
-        "state": run.state,
-        "selection": _named(run),
-        "rate": run.rate,
-        "total": run.total,
-        "is_exact": run.is_exact,
-        "done": run.done_count,
-        "skipped": run.skipped_count,
-        "deliveries": run.job_count,
-        "held_because": run.held_because or None,
-        "last_error": run.last_error or None,
-        "asked_by": run.asked_by,
-        "created_at": milliseconds(run.created_at),
-        "started_at": milliseconds(run.started_at) if run.started_at else None,
-        "finished_at": milliseconds(run.finished_at) if run.finished_at else None,
-    }
-
-
-def present_preview(found: Preview) -> dict[str, Any]:
-    return {
-        "dry_run": True,
-        "count": found.count,
-        "is_exact": found.is_exact,
-        "deliveries": found.deliveries,
-        "oldest": found.oldest_ms,
-        "newest": found.newest_ms,
-        "by_endpoint": [{"endpoint_id": share.id, "count": share.count} for share in found.by_endpoint],
-    }
-
-
-def _named(run: Run) -> dict[str, Any]:
-    """The selection in the words of the request."""
-    given = Selection.from_json(run.selection).given()
-    ids = "event_ids" if run.verb == Run.Verb.REPLAY else "job_ids"
-    return {ids if name == "ids" else name: value for name, value in given.items()}

@@ -260,7 +260,7 @@ class Preview(Shape):
     is_exact = serializers.BooleanField(help_text="False: there are at least so many.")
     deliveries = Number()
     oldest = Milliseconds(allow_null=True)
-    newest = Milliseconds(allow_null=True)
+    newest = Milliseconds(allow_null=True, help_text="Null, too, where it is not exact.")
     by_endpoint = serializers.ListField(child=EndpointShare(), help_text="Those with most, up to 20.")
 
 
@@ -270,6 +270,7 @@ class ReplayList(Shape):
 
 class Run(Shape):
     id = Id()
+    tenant_id = Text()
     verb = serializers.ChoiceField(choices=models.Run.Verb.values)
     state = serializers.ChoiceField(choices=models.Run.State.values)
     selection = serializers.DictField(help_text="The fields that narrow it, as they were sent.")

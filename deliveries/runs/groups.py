@@ -45,7 +45,7 @@ def groups_of(walk: Letters) -> tuple[list[Group], bool]:
 
 def _looked_at(walk: Letters) -> Iterator[Group]:
     topic = F("event__topic") if walk.selection.topic else Value("")
-    letters = walk.narrowed().order_by().annotate(topic=topic)
+    letters = walk.narrowed().order_by("created_at").annotate(topic=topic)
     looked_at = letters.values("tenant_id", "endpoint_id", "reason", "topic", "created_at")[:MOST_LOOKED_AT]
     sql, parameters = looked_at.query.sql_with_params()
     for tenant_id, endpoint_id, reason, of, count, *ends in rows(GROUPS.format(looked_at=sql), parameters):

@@ -25,8 +25,9 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """`count` is of letters, or of events that some endpoint gets again: at least so many, where it
-    is not exact. Times are of letters when they were written, of events when they occurred."""
+    """`count` is of letters, or of events that some endpoint gets again: at least so many where it is
+    not exact, and then the newest is not known. Times are those when letters were written, or when
+    events occurred."""
 
     count: int
     is_exact: bool
@@ -70,7 +71,7 @@ class Tally:
             is_exact,
             deliveries,
             self.oldest_ms,
-            self.newest_ms,
+            self.newest_ms if is_exact else None,
             _shares(self.by_endpoint),
             _shares(self.by_tenant),
         )
