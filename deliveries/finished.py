@@ -8,43 +8,68 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, QuerySet
 
 from deliveries.models import DeadLetter, Event, Job
+from hookline.database import is_postgres, rows
 from hookline.ids import NO_ID, first_uuid7, milliseconds_of
+from hookline.lifecycle import stopping
 from hookline.progress import Progress
 
-AT_ONCE = 1000
 UNFINISHED = (Job.Status.PENDING, Job.Status.RUNNING)
+# PostgreSQL's locks are of rows. SQLite has one writer, who must not keep the others waiting.
+AT_ONCE, AT_ONCE_SQLITE = 1000, 100
+
+
+def at_once() -> int:
+    """How many events are a small transaction."""
+    return AT_ONCE if is_postgres() else AT_ONCE_SQLITE
 
 
 def older(
     events: "QuerySet[Event]", before: datetime, part: str, progress: Progress, after: UUID = NO_ID
 ) -> Iterator[list[UUID]]:
-    """The ids of the finished ones among events that were made earlier, oldest first, about a thousand
-    at a time; as far as a look without locks tells."""
+    """The ids of the finished ones among events that were made earlier, oldest first and some at a time;
+    as far as a look without locks tells."""
     end, first, seen = first_uuid7(before), None, 0
     old = _with_fates(events.filter(id__lt=end))
-    while rows := list(old.filter(id__gt=after)[:AT_ONCE]):
-        if finished := [id for id, is_owed, is_buried in rows if not (is_owed or is_buried)]:
+    while not stopping.is_set() and (found := list(old.filter(id__gt=after)[: at_once()])):
+        if finished := [id for id, is_owed, is_buried in found if not (is_owed or is_buried)]:
             yield finished
         seen += len(finished)
-        first, after = first or rows[0][0], rows[-1][0]
+        first, after = first or found[0][0], found[-1][0]
         progress(part, seen, _share(first, after, end))
     progress(part, seen, 1)
 
 
-def hold(ids: Sequence[UUID], *, owed_too: bool = False) -> set[UUID]:
+# One statement for the locks and another for the verdict, whose snapshot is then newer than they are.
+# By the ORM a thousand events cost 58 ms of Python here and in retention; so, 6 ms.
+HOLD = """
+WITH event AS MATERIALIZED (
+  SELECT id FROM events WHERE id = ANY (%(ids)b::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED),
+job AS MATERIALIZED (
+  SELECT id FROM jobs WHERE event_id = ANY (ARRAY(SELECT id FROM event)) ORDER BY id FOR UPDATE)
+SELECT ARRAY(SELECT id FROM event), count(*) FROM job
+"""
+JUDGE = """
+SELECT id FROM unnest(%(ids)b::uuid[]) AS event(id)
+WHERE NOT EXISTS (SELECT FROM jobs WHERE event_id = event.id AND finished_at IS NULL)
+  AND NOT EXISTS (SELECT FROM dlq WHERE event_id = event.id)
+"""
+
+
+def hold(ids: Sequence[UUID], *, owed_too: bool = False) -> list[UUID]:
     """Locks events, in a transaction, and tells which of them are finished.
 
     The events come first, so that no replay gives them new jobs, and then their jobs, so that none is
     requeued; only after that is it judged. Both in the order of ids, as everywhere.
     """
-    events = Event.objects.filter(id__in=ids).order_by("id").select_for_update(skip_locked=True)
-    held = set(events.values_list("id", flat=True))
-    jobs = Job.objects.filter(event_id__in=held).order_by("id").select_for_update()
-    ends = list(jobs.values_list("event_id", "finished_at"))
-    if owed_too:
-        return held
-    buried = DeadLetter.objects.filter(event_id__in=held).values_list("event_id", flat=True)
-    return held - {*buried, *(event_id for event_id, finished_at in ends if finished_at is None)}
+    if not is_postgres():  # where whoever writes has locked everything
+        return _judged(ids) if not owed_too else list(ids)
+    held = rows(HOLD, {"ids": list(ids)})[0][0]
+    return held if owed_too else [row[0] for row in rows(JUDGE, {"ids": held})]
+
+
+def _judged(ids: Sequence[UUID]) -> list[UUID]:
+    found = _with_fates(Event.objects.filter(id__in=ids))
+    return [id for id, is_owed, is_buried in found if not (is_owed or is_buried)]
 
 
 def _with_fates(events: "QuerySet[Event]") -> "QuerySet[Event, tuple[UUID, bool, bool]]":

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from deliveries import traffic
-from deliveries.finished import AT_ONCE
+from deliveries.finished import at_once
 from deliveries.models import (
     Attempt,
     DeadLetter,
@@ -23,6 +23,7 @@ from deliveries.models import (
 from deliveries.retention import remove_events
 from hookline.database import now, write
 from hookline.errors import Conflict
+from hookline.pace import gently
 from tenants import audit
 from tenants.models import Tenant
 
@@ -51,7 +52,8 @@ def purge(tenant_id: str, seconds: float) -> int:
     with write():
         Endpoint.objects.filter(tenant_id=tenant_id).delete()
     while ids := _some_events(tenant_id):
-        removed += remove_events(ids, owed_too=True).events
+        with gently():
+            removed += remove_events(ids, owed_too=True).events
         if time.monotonic() > end:
             return removed
     _purge_rest(tenant_id)
@@ -69,7 +71,7 @@ def purge_all() -> int:
 
 def _some_events(tenant_id: str) -> list[UUID]:
     events = Event.objects.filter(tenant_id=tenant_id).order_by("id")
-    return list(events.values_list("id", flat=True)[:AT_ONCE])
+    return list(events.values_list("id", flat=True)[: at_once()])
 
 
 def _purge_rest(tenant_id: str) -> None:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from deliveries import finished, traffic
-from deliveries.finished import AT_ONCE, UNFINISHED
+from deliveries.finished import UNFINISHED
 from deliveries.intake import KEY_LIVES
 from deliveries.models import (
     Attempt,
@@ -26,8 +26,9 @@ from deliveries.models import (
     Run,
     Subscription,
 )
-from hookline.database import now, write
+from hookline.database import is_postgres, now, rows, write
 from hookline.models import Login, Process
+from hookline.pace import gently
 from hookline.progress import Progress, unseen
 
 
@@ -47,7 +48,8 @@ def prune(progress: Progress = unseen) -> Gone:
     """Removes what is old in small transactions, oldest first."""
     gone, before = Gone(), _ago(settings.HL_RETENTION_SECS)
     for ids in _old(before, progress):
-        gone += remove_events(ids)
+        with gently():
+            gone += remove_events(ids)
     _prune_rows(IdempotencyKey.objects.all(), "created_at", now() - KEY_LIVES)
     _prune_rows(InboxMessage.objects.all(), "received_at", _messages_end())
     _prune_rows(Replay.objects.all(), "created_at", before)
@@ -69,15 +71,31 @@ def count(progress: Progress = unseen) -> Gone:
     return gone
 
 
+# Ids stand in arrays, because the planner cannot guess the number of what a CTE returns, and would
+# otherwise read all attempts.
+REMOVE = """
+WITH job AS (DELETE FROM jobs WHERE event_id = ANY (%(ids)b::uuid[]) RETURNING id),
+letter AS (DELETE FROM dlq WHERE event_id = ANY (%(ids)b::uuid[])),
+attempt AS (DELETE FROM attempts WHERE job_id = ANY (ARRAY(SELECT id FROM job)) RETURNING id),
+event AS (DELETE FROM events WHERE id = ANY (%(ids)b::uuid[]) RETURNING id)
+SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM job), (SELECT count(*) FROM attempt)
+"""
+
+
 def remove_events(ids: Sequence[UUID], *, owed_too: bool = False) -> Gone:
-    """Deletes events with everything that belongs to them, if they are finished."""
-    with write():
+    """Deletes events with everything that belongs to them, if they are finished. If the store crashes
+    and they are there again, they are only removed once more."""
+    with write(durable=False):
         going = finished.hold(ids, owed_too=owed_too)
-        theirs = Job.objects.filter(event_id__in=going)
-        attempts = Attempt.objects.filter(job_id__in=theirs.values("id")).delete()[0]
-        DeadLetter.objects.filter(event_id__in=going).delete()
-        jobs = theirs.delete()[0]
-        return Gone(Event.objects.filter(id__in=going).delete()[0], jobs, attempts)
+        return Gone(*rows(REMOVE, {"ids": going})[0]) if is_postgres() else _remove(going)
+
+
+def _remove(ids: Sequence[UUID]) -> Gone:
+    theirs = Job.objects.filter(event_id__in=ids)
+    attempts = Attempt.objects.filter(job_id__in=theirs.values("id")).delete()[0]
+    DeadLetter.objects.filter(event_id__in=ids).delete()
+    jobs = theirs.delete()[0]
+    return Gone(Event.objects.filter(id__in=ids).delete()[0], jobs, attempts)
 
 
 def _ago(seconds: int) -> datetime:
@@ -94,15 +112,12 @@ def _messages_end() -> datetime:
     return _ago(min(filter(None, lifetimes), default=0))
 
 
-def _prune_rows(rows: "QuerySet[Model]", column: str, before: datetime) -> None:
-    """Deletes rows by age, about a thousand at a time."""
-    while True:
-        ages = rows.filter(**{f"{column}__lt": before}).order_by(column).values_list(column, flat=True)
-        oldest = list(ages[:AT_ONCE])
-        if not oldest:
-            return
-        with write():
-            rows.filter(**{f"{column}__lte": oldest[-1]}).delete()
+def _prune_rows(table: "QuerySet[Model]", column: str, before: datetime) -> None:
+    """Deletes rows by age, some at a time."""
+    old = table.filter(**{f"{column}__lt": before}).order_by(column).values_list(column, flat=True)
+    while oldest := list(old[: finished.at_once()]):
+        with gently(), write(durable=False):
+            table.filter(**{f"{column}__lte": oldest[-1]}).delete()
 
 
 def _prune_subscriptions(before: datetime) -> None:

@@ -26,6 +26,7 @@ def test_it_measures_ours_beside_what_is_usual(tmp_path: Path, redis_server: obj
     scenarios = json.loads(file.read_text())["scenarios"]
     assert scenarios["deliver"]["medians"]["times_naive"] > 0
     assert scenarios["backlog"]["medians"]["us_per_job_loaded"] > 0
+    assert scenarios["pruning"]["medians"]["left"] == 0
     assert scenarios["scrape"]["medians"]["whole_ms"] > 0
 
 

@@ -9,6 +9,7 @@ from pytest_django import Settings
 from deliveries import retention
 from deliveries.models import Attempt, DeadLetter, Event, InboxMessage, Job
 from deliveries.retention import Gone
+from hookline.database import rows
 from tenants.models import Tenant
 from tests.commands import said, told
 from tests.factories import publish
@@ -96,6 +97,18 @@ def test_a_command_tells_what_would_go_and_then_removes_it(acme: Tenant, setting
     assert counts() == [1, 1, 1]
     assert said("prune") == "Removed 1 events with 1 jobs and 1 attempts, and the payloads of 0 others.\n"
     assert counts() == [0, 0, 0]
+
+
+@pytest.mark.embedded
+def test_the_embedded_store_uses_the_space_again(acme: Tenant, nothing_is_young: None) -> None:
+    sizes = []
+    for _ in range(3):
+        for _ in range(30):
+            publish(acme, {"topic": "a", "payload": "x" * 20_000})
+        sizes.append(rows("PRAGMA page_count")[0][0])
+        assert prune().events == 30
+    assert sizes[0] > 100
+    assert max(sizes) < sizes[0] * 1.1
 
 
 def test_progress_is_told_up_to_its_end(acme: Tenant, nothing_is_young: None) -> None:

@@ -3,8 +3,11 @@
 stage       the servers, the processes under test, what they use of the machine
 producer    publishes over HTTP, as fast as it is answered or at a steady rate
 receiver    takes deliveries, faster than they can be sent
+ages        how old events are when they arrive
 seed        fills the store with what a scenario starts from
 scenarios   what is measured
+keeping     the same, of retention
+scraping    the same, of /metrics
 naive       one Celery task for each delivery, one serializer for each event
 report      medians, the table, the JSON file
 """

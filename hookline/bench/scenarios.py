@@ -4,10 +4,8 @@ the command plays it several times and takes medians. Times are ms, unless a nam
 import json
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import quantiles
 
 from django.db import connection
 
@@ -17,6 +15,8 @@ from deliveries.queue.claim import Claimer
 from deliveries.queue.settle import settle
 from deliveries.work import Answer, Outcome, Settlement, Succeeded
 from hookline.bench import naive_load, seed
+from hookline.bench.ages import ages_of, percentiles
+from hookline.bench.keeping import plateau, pruning
 from hookline.bench.producer import Published, publish
 from hookline.bench.scraping import scrape
 from hookline.bench.stage import KEY, Meter, Stage, Use, embedded, serving
@@ -53,7 +53,7 @@ def embedded_ingest(stage: Stage) -> Figures:
         published = publish(
             stage.port, "/v1/events/batch", KEY, lambda: BATCH, connections=2, seconds=stage.seconds(6)
         )
-    return _rate(published, 1000) | _latency(published.latencies)
+    return _rate(published, 1000) | percentiles(published.latencies)
 
 
 def _ingest(stage: Stage, path: str, body: bytes, *, connections: int, events: int) -> Figures:
@@ -66,7 +66,7 @@ def _ingest(stage: Stage, path: str, body: bytes, *, connections: int, events: i
             stage.port, path, KEY, lambda: body, connections=connections, seconds=stage.seconds(6)
         )
         use = meter.use()
-    return _rate(published, events) | _latency(published.latencies) | _per_event(use, published, events)
+    return _rate(published, events) | percentiles(published.latencies) | _per_event(use, published, events)
 
 
 def _rate(published: Published, events: int) -> Figures:
@@ -128,8 +128,8 @@ def latency(stage: Stage) -> Figures:
     figures: Figures = {}
     with serving(HL_WEB_WORKERS=1, HL_WORKER_PROCESSES=1):
         for rate in (200, 1000):
-            ages = _ages(stage, rate, stage.seconds(6))
-            figures |= {f"{name}_at_{rate}": value for name, value in _latency(ages).items()}
+            ages = ages_of(stage, rate, stage.seconds(6))
+            figures |= percentiles(ages, f"_at_{rate}")
     return figures
 
 
@@ -166,14 +166,13 @@ def noisy_neighbour(stage: Stage) -> Figures:
     seed.targets(TENANT, stage.receiver_url("timed"), 1)
     noise = seed.targets("noisy", stage.receiver_url("fast"), 20)
     with serving(HL_WEB_WORKERS=1, HL_WORKER_PROCESSES=2):
-        alone = _ages(stage, 100, stage.seconds(6))
+        alone = ages_of(stage, 100, stage.seconds(6))
         seed.pending(noise, stage.some(1_000_000))
         ring()
         time.sleep(1)
-        beside = _ages(stage, 100, stage.seconds(6))
+        beside = ages_of(stage, 100, stage.seconds(6))
         left = seed.waiting([subscription.endpoint_id for subscription in noise])
-    figures = {f"{name}_alone": value for name, value in _latency(alone).items()}
-    return figures | {f"{name}_beside": value for name, value in _latency(beside).items()} | {"left": left}
+    return percentiles(alone, "_alone") | percentiles(beside, "_beside") | {"left": left}
 
 
 def slow_endpoints(stage: Stage) -> Figures:
@@ -183,37 +182,9 @@ def slow_endpoints(stage: Stage) -> Figures:
     seed.pending(hanging, len(hanging) * 20)
     with serving(HL_WEB_WORKERS=1, HL_WORKER_PROCESSES=2):
         time.sleep(3)
-        figures = _latency(_ages(stage, 100, stage.seconds(12)))
+        figures = percentiles(ages_of(stage, 100, stage.seconds(12)))
         running = Job.objects.filter(status=Job.Status.RUNNING).count()
     return figures | {"hanging_requests": running}
-
-
-# --- What they share ----------------------------------------------------------------------
-
-
-def _ages(stage: Stage, rate: float, seconds: float) -> list[float]:
-    """How old events were when they arrived, of so many published a second."""
-    _read_ages(stage)
-
-    def timed() -> bytes:
-        return b'{"topic":"order.paid","payload":{"sent_ns":%d}}' % time.time_ns()
-
-    published = publish(stage.port, "/v1/events", KEY, timed, connections=16, seconds=seconds, rate=rate)
-    time.sleep(1.5)
-    ages = _read_ages(stage)
-    assert len(ages) >= len(published.latencies) - published.refused > 0
-    return ages
-
-
-def _read_ages(stage: Stage) -> list[float]:
-    with urllib.request.urlopen(stage.receiver_url("timed"), timeout=10) as answer:  # noqa: S310 - our own
-        found: list[float] = json.load(answer)
-        return found
-
-
-def _latency(values: Sequence[float]) -> Figures:
-    cuts = quantiles(values, n=100)
-    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98]}
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -225,6 +196,8 @@ SCENARIOS: dict[str, Scenario] = {
         deliver,
         latency,
         backlog,
+        pruning,
+        plateau,
         noisy_neighbour,
         slow_endpoints,
         scrape,

@@ -1,5 +1,6 @@
 """Fills the store with what a scenario starts from, by statements of many rows each."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,16 +9,20 @@ from django.db import connection
 from deliveries import endpoints
 from deliveries.models import Job, Subscription
 from hookline.models import Switch
+from hookline.times import milliseconds
 from tenants.models import Tenant
 
 PAYLOAD = '{"order":42,"text":"' + "x" * 960 + '"}'
 AT_ONCE = 100_000
 
 # Ids in the order of time, as our own are.
-NEW_ID = """
-(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::int8), 12, '0')
+ID_OF = """
+(lpad(to_hex(({})::int8), 12, '0')
  || '7' || substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid
 """
+NEW_ID = ID_OF.format("extract(epoch FROM clock_timestamp()) * 1000")
+# One a millisecond.
+OLD_ID = ID_OF.format("%(from_ms)s + number")
 
 PENDING = f"""
 WITH made AS (
@@ -39,6 +44,24 @@ WITH job AS (
 INSERT INTO attempts (id, job_id, tenant_id, event_id, endpoint_id, attempt_n, status, http_status,
                       error_detail, started_at, duration_ms, address)
 SELECT {NEW_ID}, id, %(tenant)s, event_id, %(endpoint)s, 1, 'success', 200, '', now(), 3, '127.0.0.1' FROM job
+"""
+
+HISTORY = f"""
+WITH event AS (
+  INSERT INTO events (id, tenant_id, topic, payload, occurred_at, created_at)
+  SELECT {OLD_ID}, %(tenant)s, 'order.paid', %(payload)s::json, %(from_ms)s,
+         to_timestamp(%(from_ms)s / 1000.0)
+  FROM generate_series(1, %(count)s) AS number
+  RETURNING id, created_at),
+job AS (
+  INSERT INTO jobs (id, tenant_id, event_id, endpoint_id, status, attempt_count, forgiven_count,
+                    lost_count, next_attempt_at, created_at, finished_at)
+  SELECT id, %(tenant)s, id, %(endpoint)s, 'succeeded', 1, 0, 0, created_at, created_at, created_at FROM event
+  RETURNING id, event_id, created_at)
+INSERT INTO attempts (id, job_id, tenant_id, event_id, endpoint_id, attempt_n, status, http_status,
+                      error_detail, started_at, duration_ms, address, response_body)
+SELECT id, id, %(tenant)s, event_id, %(endpoint)s, 1, 'success', 200, '', created_at, 3, '127.0.0.1', 'ok'
+FROM job
 """
 
 
@@ -67,6 +90,15 @@ def finished(subscription: Subscription, count: int) -> None:
     with connection.cursor() as cursor:
         for start in range(0, count, AT_ONCE):
             cursor.execute(FINISHED, _row(subscription, min(AT_ONCE, count - start)))
+
+
+def history(subscription: Subscription, events: int, since: datetime) -> None:
+    """So many events, one a millisecond, each delivered in one attempt."""
+    from_ms = milliseconds(since)
+    with connection.cursor() as cursor:
+        for start in range(0, events, AT_ONCE):
+            row = _row(subscription, min(AT_ONCE, events - start))
+            cursor.execute(HISTORY, row | {"from_ms": from_ms + start})
 
 
 def settle_statistics() -> None:
