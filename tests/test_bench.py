@@ -19,15 +19,16 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_measures_ours_beside_what_is_usual(tmp_path: Path, redis_server: object) -> None:
     file = tmp_path / "figures.json"
-    ended = bench("deliver", "backlog", "scrape", "--scale", "0.005", "--plays", "1", "--json", str(file))
+    scenarios = ["deliver", "backlog", "pruning", "scrape"]
+    ended = bench(*scenarios, "--scale", "0.005", "--plays", "1", "--json", str(file))
 
     assert ended.returncode == 0, ended.stderr
     assert "deliver: From pending rows to recorded attempts" in ended.stdout
-    scenarios = json.loads(file.read_text())["scenarios"]
-    assert scenarios["deliver"]["medians"]["times_naive"] > 0
-    assert scenarios["backlog"]["medians"]["us_per_job_loaded"] > 0
-    assert scenarios["pruning"]["medians"]["left"] == 0
-    assert scenarios["scrape"]["medians"]["whole_ms"] > 0
+    figures = json.loads(file.read_text())["scenarios"]
+    assert figures["deliver"]["medians"]["times_naive"] > 0
+    assert figures["backlog"]["medians"]["us_per_job_loaded"] > 0
+    assert figures["pruning"]["medians"]["left"] == 0
+    assert figures["scrape"]["medians"]["whole_ms"] > 0
 
 
 @pytest.mark.parametrize("arguments", [["--scale", "0"], ["--plays", "0"], ["--scale", "much"]])
