@@ -3,6 +3,7 @@
 from deliveries.console import (
     attempts,
     dead_letters,
+    endpoint_forms,
     endpoints,
     events,
     inbox,
@@ -10,12 +11,14 @@ from deliveries.console import (
     lanes,
     overview,
     replays,
+    rules,
     subscriptions,
 )
 
 __all__ = [
     "attempts",
     "dead_letters",
+    "endpoint_forms",
     "endpoints",
     "events",
     "inbox",
@@ -23,5 +26,6 @@ __all__ = [
     "lanes",
     "overview",
     "replays",
+    "rules",
     "subscriptions",
 ]

@@ -17,7 +17,7 @@ from deliveries.runs.control import MOST_A_SECOND
 from deliveries.runs.selection import Mode
 from hookline import jsontext
 from hookline.environment import parse_durations
-from hookline.errors import Invalid
+from hookline.errors import InvalidField
 
 DAY = 86_400
 MOST_MS = 2**53
@@ -32,7 +32,7 @@ class Strict(serializers.Serializer[Any]):
     @classmethod
     def read(cls, document: dict[str, Any], *, only_given: bool = False) -> dict[str, Any]:
         """The known fields, with their defaults where they are null or absent; with `only_given`
-        without those that are absent. Raises Invalid with the first fault."""
+        without those that are absent. Raises InvalidField for the first fault."""
         return {
             name: cls._read_one(name, field, document.get(name))
             for name, field in cls().fields.items()
@@ -43,12 +43,12 @@ class Strict(serializers.Serializer[Any]):
     def _read_one(cls, name: str, field: serializers.Field[Any, Any, Any, Any], given: Any) -> Any:
         if given is None or (field.required and given == ""):
             if field.required:
-                raise Invalid(cls.missing.format(name))
+                raise InvalidField(name, "must be given", cls.missing.format(name))
             return field.get_default()
         try:
             return field.run_validation(given)
         except serializers.ValidationError as fault:
-            raise Invalid(f"Invalid field '{name}': {fault.detail[0]}") from None  # type: ignore[index]
+            raise InvalidField(name, str(fault.detail[0])) from None  # type: ignore[index]
 
 
 class Text(serializers.CharField):
@@ -198,7 +198,7 @@ class SubscriptionFields(Strict):
         values = cls.read({name: jsontext.parse(fields[name]) for name in names})
         for rule in cls.RULES:
             if len(fields.get(rule, b"")) > cls.LONGEST_RULE:
-                raise Invalid(f"Invalid field '{rule}': must not be longer than {cls.LONGEST_RULE} bytes")
+                raise InvalidField(rule, f"must not be longer than {cls.LONGEST_RULE} bytes")
             values[rule] = fields[rule].decode() if values[rule] is not None else None
         return values
 

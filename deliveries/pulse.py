@@ -30,7 +30,7 @@ class Pulse:
 
     @property
     def workers(self) -> int:
-        return sum(process.kind not in ("web", "streams") for process in self.processes)
+        return sum(process.delivers for process in self.processes)
 
 
 def take(tenant_id: str, moment: datetime) -> Pulse:

@@ -35,6 +35,14 @@ class Invalid(ApiError):
     status, code = 400, "validation_error"
 
 
+class InvalidField(Invalid):
+    """One field of a document. `sentence` is what follows its name."""
+
+    def __init__(self, name: str, sentence: str, detail: str = "") -> None:
+        super().__init__(detail or f"Invalid field '{name}': {sentence}")
+        self.name, self.sentence = name, sentence
+
+
 class InvalidJson(ApiError):
     status, code = 400, "invalid_json"
 

@@ -76,6 +76,11 @@ class Process(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.pid} on {self.host}"
 
+    @property
+    def delivers(self) -> bool:
+        """Whether jobs wait for it."""
+        return self.kind not in ("web", "streams")
+
 
 class Login(models.Model):
     """How often a login failed lately, for one account, address or browser."""

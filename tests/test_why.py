@@ -199,7 +199,7 @@ def test_where_no_worker_lives_that_is_the_reason(acme: Tenant) -> None:
     event = published(acme)
     Process.objects.update(seen_at=database.now() - timedelta(minutes=2))
     Heartbeat("streams").beat()
-    sentence = "No worker has given a sign of life for a minute: start one."
+    sentence = "No worker gives a sign of life: start one."
     assert told(event, endpoint) == ("held", sentence)
 
 

@@ -7,14 +7,17 @@ from django.contrib.admin import display
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from deliveries.console.exchange import exchange_of, parties_of
 from deliveries.console.names import to_endpoint, with_endpoint
 from deliveries.models import Attempt
-from hookline.console.drawing import as_text, link, milliseconds, moment, short, status
-from hookline.console.rows import Rows, View
+from deliveries.why import sentences
+from hookline.console.drawing import link, milliseconds, moment, short, status
+from hookline.console.row_pages import RowPages
+from hookline.console.rows import View
 
 
 @admin.register(Attempt)
-class AttemptAdmin(Rows):
+class AttemptAdmin(RowPages):
     list_display = ("short_id", "result", "answer", "took", "to", "of", "of_tenant", "started")
     searched_by = ("job_id", "endpoint_id")
     search_help_text = "The id of an attempt, a job or an endpoint"
@@ -28,11 +31,7 @@ class AttemptAdmin(Rows):
         View("Slower than 5 s", "duration_ms__gte=5000"),
     )
     hint = "An attempt appears here as soon as something was sent."
-    fields = (
-        "id", "result", "of", "attempt_n", "http_status", "error", "error_detail", "started", "took",
-        "address", "headers", "body",
-    )  # fmt: skip
-    readonly_fields = fields
+    page_template = "console/attempt.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         return with_endpoint(super().get_queryset(request).defer("response_body", "response_headers"))
@@ -65,10 +64,13 @@ class AttemptAdmin(Rows):
     def started(self, attempt: Attempt) -> Any:
         return moment(attempt.started_at)
 
-    @display(description="response headers")
-    def headers(self, attempt: Attempt) -> Any:
-        return as_text(attempt.response_headers)
-
-    @display(description="response body")
-    def body(self, attempt: Attempt) -> Any:
-        return as_text(attempt.response_body)
+    def told(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        attempt: Attempt = row
+        parties = parties_of(attempt.job)
+        return {
+            "attempt": attempt,
+            "job": attempt.job,
+            "parties": parties,
+            "sentence": sentences.of_attempt(attempt),
+            "exchange": exchange_of(attempt, parties),
+        }

@@ -4,34 +4,48 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import display
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 
-from deliveries import endpoints
+from deliveries import endpoints, series
+from deliveries.console import endpoint_page, health
 from deliveries.models import Endpoint, Lane
-from hookline.console.drawing import moment, narrowed, status
+from hookline.console.drawing import ago, status
+from hookline.console.keyset import KeyList
 from hookline.console.pages import operator_of
-from hookline.console.rows import Rows, View
+from hookline.console.row_pages import RowPages
+from hookline.console.rows import View
+from hookline.database import now
+
+
+class EndpointList(KeyList):
+    """The rows with their lanes and their last day, each read once for the page."""
+
+    def _tell(self, page: list[Model]) -> None:
+        super()._tell(page)
+        ids = [row.pk for row in page]
+        lanes, days = Lane.objects.in_bulk(ids), series.of_endpoints(ids, now())
+        for row in page:
+            row.lane, row.day = lanes.get(row.pk), days[row.pk]  # type: ignore[attr-defined]
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(Rows):
-    list_display = ("label", "state", "url", "of_tenant", "max_in_flight", "rate_limit_rps", "made")
+class EndpointAdmin(RowPages):
+    list_display = ("label", "state", "day", "queue", "url", "of_tenant")
     known_by = ("id", "url", "name")
     searched_by = ("url__icontains", "name__icontains")
     search_help_text = "An endpoint's id, or a part of its URL or name"
     narrowed_by = ("tenant_id", "is_enabled")
     indexed_by = ("tenant_id",)
     views = (View("All"), View("Enabled", "is_enabled=True"), View("Disabled", "is_enabled=False"))
-    hint = 'Make one: curl -X POST …/v1/endpoints -H "Authorization: Bearer $KEY" -d \'{"url": "https://…"}\''
+    hint = "Make one with the button above, or with POST /v1/endpoints."
     actions = ("enable", "disable")
-    fields = (
-        "id", "of_tenant", "name", "url", "state", "disabled_reason", "timeout_ms", "max_in_flight",
-        "rate_limit_rps", "max_retries", "retry_schedule", "payload_format", "lane", "subscribed", "more",
-        "made",
-    )  # fmt: skip
-    readonly_fields = fields
+    change_list_template = "console/endpoints.html"
+    page_template = "console/endpoint.html"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeyList]:
+        return EndpointList
 
     @display(description="name")
     def label(self, endpoint: Endpoint) -> str:
@@ -39,27 +53,22 @@ class EndpointAdmin(Rows):
 
     @display(description="status")
     def state(self, endpoint: Endpoint) -> Any:
-        return status("enabled" if endpoint.is_enabled else "disabled", endpoint.disabled_reason)
+        """With the reason at hand, for nobody looks for what only a pointer finds."""
+        if endpoint.is_enabled:
+            return status("enabled")
+        return format_html("{} <small>{}</small>", status("disabled"), endpoint.disabled_reason)
+
+    @display(description="last 24 hours")
+    def day(self, endpoint: Any) -> Any:
+        return health.of_day(endpoint.day)
 
     @display(description="queue")
-    def lane(self, endpoint: Endpoint) -> str:
-        lane = Lane.objects.filter(endpoint_id=endpoint.id).first()
-        return f"{lane.get_state_display()}, {lane.in_flight} in flight" if lane else "-"
+    def queue(self, endpoint: Any) -> Any:
+        lane: Lane | None = endpoint.lane
+        return _queue(lane, endpoint) if lane else "-"
 
-    @display(description="subscriptions")
-    def subscribed(self, endpoint: Endpoint) -> Any:
-        topics = endpoint.subscriptions.filter(deleted_at=None).values_list("topic_pattern")[:100]
-        return format_html_join("", "<p>{}</p>", topics) or "None: no event reaches it."
-
-    @display(description="more")
-    def more(self, endpoint: Endpoint) -> Any:
-        jobs = narrowed("job", "endpoint_id", endpoint.id, "jobs")
-        letters = narrowed("deadletter", "endpoint_id", endpoint.id, "dead letters")
-        return format_html("{}, {}", jobs, letters)
-
-    @display(description="made")
-    def made(self, endpoint: Endpoint) -> Any:
-        return moment(endpoint.created_at)
+    def told(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return endpoint_page.told(row)
 
     @admin.action(description="Enable", permissions=["operate"])
     def enable(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
@@ -73,3 +82,18 @@ class EndpointAdmin(Rows):
         for endpoint in chosen:
             endpoints.change(endpoint.id, {"enabled": is_on}, {}, operator_of(request))
         self.message_user(request, f"{'Enabled' if is_on else 'Disabled'}: {len(chosen)}.")
+
+
+def _queue(lane: Lane, endpoint: Endpoint) -> str:
+    """What is under way, and what the rest waits for, in few words."""
+    words = [f"{lane.in_flight} of {endpoint.max_in_flight} under way"] if lane.in_flight else []
+    match lane.state:
+        case Lane.State.LIMITED:
+            words.append(f"waits for its {endpoint.rate_limit_rps} a second")
+        case Lane.State.WAITING if lane.wake_at:
+            words.append(f"next {ago(lane.wake_at)}")
+    if lane.ramp is not None and lane.ramp < endpoint.max_in_flight:
+        words.append(f"recovers, {lane.ramp} at a time")
+    if lane.failing_since:
+        words.append(f"has only failed for {ago(lane.failing_since).removesuffix(' ago')}")
+    return ", ".join(words) or "-"

@@ -1,22 +1,35 @@
 """What producers sent."""
 
+import json
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import display
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 
+from deliveries import routing
+from deliveries.console.exchange import download
 from deliveries.documents import REMOVED
-from deliveries.models import Event, IdempotencyKey
-from hookline.console.drawing import as_text, link, moment, short, status
-from hookline.console.rows import Rows, View
+from deliveries.models import Endpoint, Event, IdempotencyKey
+from deliveries.replay import Selection, replay
+from deliveries.why import fates
+from deliveries.why.fates import Fate
+from hookline.console.drawing import LONGEST_TEXT, moment, short
+from hookline.console.pages import operator_of, page
+from hookline.console.row_pages import RowPages
+from hookline.console.rows import View
+from hookline.ids import parse_uuid
+from hookline.layout import laid_out
 from tenants.models import Tenant
+
+ENDPOINTS_SHOWN = 25
 
 
 @admin.register(Event)
-class EventAdmin(Rows):
+class EventAdmin(RowPages):
     list_display = ("topic", "short_id", "of_tenant", "idempotency_key", "published")
     search_help_text = "An event's id or its idempotency key"
     narrowed_by = ("tenant_id", "topic")
@@ -26,10 +39,7 @@ class EventAdmin(Rows):
         "Events appear here once they are published: curl -X POST …/v1/events "
         '-H "Authorization: Bearer $KEY" -d \'{"topic": "order.paid", "payload": {"id": 1}}\''
     )
-    fields = (
-        "id", "of_tenant", "topic", "published", "occurred_at", "idempotency_key", "jobs", "body", "others",
-    )  # fmt: skip
-    readonly_fields = fields
+    page_template = "console/event.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         return super().get_queryset(request).defer("payload", "extra")
@@ -48,16 +58,55 @@ class EventAdmin(Rows):
     def published(self, event: Event) -> Any:
         return moment(event.created_at)
 
-    @display(description="deliveries")
-    def jobs(self, event: Event) -> Any:
-        found = event.jobs.order_by("id")[:100]
-        rows = ((status(job.status), link("job", job.id), link("endpoint", job.endpoint_id)) for job in found)
-        return format_html_join("", "<p>{} {} to {}</p>", rows) or "No subscription matched it."
+    def told(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        event: Event = row
+        event.refresh_from_db(fields=["payload", "extra"])
+        term, payload = request.GET.get("endpoint", "").strip(), event.payload or ""
+        found, following = _fates(event, term, request.GET.get("after", ""))
+        return {
+            "event": event,
+            "removed": REMOVED.get(event.payload_removed or ""),
+            "is_raw": "raw" in request.GET,
+            "raw": payload[:LONGEST_TEXT],
+            "laid_out": laid_out(payload, LONGEST_TEXT),
+            "is_cut": len(payload) > LONGEST_TEXT,
+            "fates": found,
+            "following": following,
+            "term": term,
+        }
 
-    @display(description="payload")
-    def body(self, event: Event) -> Any:
-        return REMOVED[event.payload_removed] if event.payload_removed else as_text(event.payload)
 
-    @display(description="other fields")
-    def others(self, event: Event) -> Any:
-        return as_text(event.extra)
+def _fates(event: Event, term: str, after: str) -> tuple[list[Fate], UUID | None]:
+    """What became of it at every endpoint, or at those that somebody looks for, by id, name or URL."""
+    if not term:
+        return fates.page(event, parse_uuid(after) if after else None, ENDPOINTS_SHOWN)
+    named = Endpoint.objects.filter(tenant_id=event.tenant_id)
+    found = named.filter(Q(id=parse_uuid(term)) | Q(name__icontains=term) | Q(url__icontains=term))
+    ids = found.order_by("id").values_list("id", flat=True)[:ENDPOINTS_SHOWN]
+    return fates.at(event, list(ids) or [parse_uuid(term)]), None
+
+
+@page("events/<uuid:event_id>/payload/", name="event_payload", look="deliveries.view_event")
+def payload(request: HttpRequest, event_id: UUID) -> HttpResponse:
+    event = get_object_or_404(Event, id=event_id)
+    return download((event.payload or "").encode(), f"payload-{event_id}.json")
+
+
+@page("events/<uuid:event_id>/send/", name="event_send", press="deliveries.change_event")
+def send(request: HttpRequest, event_id: UUID) -> HttpResponse:
+    """To one endpoint, or to all that it matches today."""
+    event = get_object_or_404(Event.objects.select_related("tenant"), id=event_id)
+    if event.payload_removed:
+        messages.warning(request, REMOVED[event.payload_removed])
+        return redirect("admin:deliveries_event_change", event_id)
+    chosen = request.POST.get("endpoint")
+    selection = Selection([str(event_id)], endpoint_id=parse_uuid(chosen) if chosen else None)
+    routes = routing.routes_of(event.tenant_id, event.tenant.routes_version)
+    record = replay(event.tenant_id, routes, selection, operator_of(request))
+    job_ids = json.loads(record.results)[0].get("job_ids", [])
+    if len(job_ids) == 1:
+        return redirect("admin:deliveries_job_change", job_ids[0])
+    messages.info(
+        request, f"{len(job_ids)} jobs are due now." if job_ids else "No subscription matches it now."
+    )
+    return redirect("admin:deliveries_event_change", event_id)

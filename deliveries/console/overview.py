@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from deliveries import pausing, pulse, series, traffic
+from deliveries.console import health
 from deliveries.models import Endpoint
 from deliveries.pulse import MOST_LETTERS, MOST_WAITING
 from deliveries.series import QUANTILES, WINDOWS, Series, Window, quantiles
@@ -82,7 +83,7 @@ def _totals(found: Series, window: Window) -> dict[str, Any]:
         "failed": found.total(FAILED),
         "dead": found.total(DEAD),
         "per_second": f"{found.total(PUBLISHED) / window.length.total_seconds():.2g}",
-        "success": NOTHING if rate is None else _percent(rate),
+        "success": health.percent(rate),
         "health": "" if rate is None else "good" if rate > 0.99 else "warn" if rate > 0.9 else "bad",
         "p50": _duration(half),
         "p95": _duration(most),
@@ -136,24 +137,9 @@ def _failing(tenant_id: str, window: Window, moment: datetime) -> Iterator[dict[
             yield {
                 "endpoint": found[id],
                 "failed": failed,
-                "day": sparkline(days[id]),
-                "rate": _rate(days[id]),
+                "day": health.sparkline(days[id]),
+                "rate": health.rate(days[id]),
             }
-
-
-def sparkline(day: Series) -> Any:
-    """The attempts of an endpoint by the hour, those that failed in their colour."""
-    told = f"{day.total(DELIVERED):,} delivered and {day.total(FAILED):,} failed in 24 hours"
-    return charts.sparkline([("good", day.of(DELIVERED)), ("bad", day.of(FAILED))], told)
-
-
-def _rate(day: Series) -> str:
-    return NOTHING if day.success_rate is None else _percent(day.success_rate)
-
-
-def _percent(share: float) -> str:
-    """Never 100 % where anything failed."""
-    return f"{int(share * 10_000) / 100:.4g} %"
 
 
 def _duration(number: float | None) -> str:

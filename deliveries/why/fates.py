@@ -6,27 +6,22 @@ Asked for some endpoints at a time, in a number of queries that does not depend 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
-from deliveries import documents
+from deliveries import documents, pausing, stats
 from deliveries.models import Attempt, DeadLetter, Endpoint, Event, Job, Lane, Subscription
 from deliveries.rules.values import Document
 from deliveries.why.matching import Match, match
 from deliveries.why.waiting import Case, Line, Outcome, State, state_of
 from hookline.database import now
-from hookline.models import Process, Switch
 
 MOST_JOBS = 2000
 MOST_REACHED = 200
 # Of one endpoint, beside those that the event has jobs for.
 MOST_SUBSCRIPTIONS = 20
-ALIVE = timedelta(minutes=1)
-# The kinds of processes that deliver.
-DELIVERERS = ("worker", "serve", "deliver")
 NO_SUBSCRIPTION = State(Outcome.NOT_SENT, "It has no subscription, so that no event reaches it.")
 SUBSCRIBED_LATER = "It matches, but was subscribed after the event came. A replay sends it."
 PASSED_OVER = "It matches, but no job was made for it when the event came. A replay sends it."
@@ -61,9 +56,20 @@ def at(event: Event, endpoint_ids: Collection[UUID]) -> list[Fate]:
 
 
 def of_job(job: Job) -> State:
-    """What becomes of one job, whose event may be gone."""
-    [case] = _cases([job], Endpoint.objects.in_bulk([job.endpoint_id]))
-    return state_of(case, _line())
+    """What becomes of one job, whose event may be gone; without what its latest attempt came to."""
+    endpoint = Endpoint.objects.filter(id=job.endpoint_id).first()
+    lane = Lane.objects.filter(endpoint_id=job.endpoint_id).first()
+    letter = DeadLetter.objects.filter(job_id=job.id).first()
+    return state_of(Case(job, endpoint, lane, None, letter), _line())
+
+
+def of_queue(endpoint: Endpoint) -> tuple[Job, State] | None:
+    """The job that is next in line for an endpoint and what it waits for; None if none waits."""
+    waiting = Job.objects.filter(
+        tenant_id=endpoint.tenant_id, endpoint_id=endpoint.id, status=Job.Status.PENDING
+    )
+    job = waiting.order_by("next_attempt_at").first()
+    return (job, of_job(job)) if job else None
 
 
 def page(event: Event, after: UUID | None, most: int) -> tuple[list[Fate], UUID | None]:
@@ -150,10 +156,8 @@ class _Facts:
 
 
 def _line() -> Line:
-    moment = now()
-    alive = Process.objects.filter(seen_at__gt=moment - ALIVE, kind__in=DELIVERERS)
-    is_paused = Switch.objects.filter(name=Switch.CLAIMS_PAUSED, is_on=True).exists()
-    return Line(moment, is_paused, alive.exists())
+    has_workers = any(process.delivers for process in stats.processes())
+    return Line(now(), pausing.is_paused(), has_workers)
 
 
 def _latest_jobs(event: Event, endpoint_ids: Collection[UUID]) -> list[Job]:

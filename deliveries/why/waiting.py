@@ -84,7 +84,7 @@ def _pending(case: Case, line: Line) -> State:
     if line.is_paused:
         return State(Outcome.HELD, "All deliveries are paused: resume them.")
     if not line.has_workers:
-        return State(Outcome.HELD, "No worker has given a sign of life for a minute: start one.")
+        return State(Outcome.HELD, "No worker gives a sign of life: start one.")
     if case.endpoint and not case.endpoint.is_enabled:
         reason = f"Its endpoint is disabled. {case.endpoint.disabled_reason}".strip()
         return State(Outcome.HELD, reason, case.endpoint.probe_at)

@@ -15,6 +15,7 @@ LONGEST_TEXT = 65_536
 # A sign besides the colour, for those who do not see it and for copies without it.
 SIGNS = {
     "succeeded": "✓",
+    "delivered": "✓",
     "success": "✓",
     "enabled": "✓",
     "active": "✓",
@@ -22,20 +23,23 @@ SIGNS = {
     "waiting": "…",
     "retrying": "↻",
     "running": "▶",
+    "sending": "▶",
     "paused": "‖",
+    "held": "‖",
     "dead": "✗",
     "failure": "✗",
     "disabled": "✗",
     "deleted": "✗",
     "revoked": "✗",
+    "not_sent": "○",
 }
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def status(word: str, title: str = "") -> SafeString:
     """A pill with a sign, the word, and a colour of its own in console.css."""
-    sign = SIGNS.get(word, "•")
-    return format_html('<span class="status {}" title="{}"><i>{}</i>{}</span>', word, title, sign, word)
+    sign, text = SIGNS.get(word, "•"), word.replace("_", " ")
+    return format_html('<span class="status {}" title="{}"><i>{}</i>{}</span>', word, title, sign, text)
 
 
 def moment(at: datetime | None) -> SafeString | str:
