@@ -4,13 +4,14 @@ import gc
 import resource
 import socket
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
 from django.db import Error
 
-from hookline import schema
 from hookline.database import connect_alone
 from hookline.environment import refuse
 
@@ -62,9 +63,14 @@ def require_store() -> None:
 
 
 def migrate() -> None:
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+@contextmanager
+def preparing() -> Iterator[None]:
+    """What the store refuses meanwhile is said in a sentence."""
     try:
-        schema.choose_schema()
-        call_command("migrate", verbosity=0, interactive=False)
+        yield
     except Error as fault:
         place = settings.HL_DATA_DIR if settings.EMBEDDED else "HL_POSTGRES_URL"
         refuse(f"The store ({place}) could not be prepared: {_in_one_line(fault)}{_remedy(fault)}")

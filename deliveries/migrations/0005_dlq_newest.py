@@ -2,8 +2,12 @@
 
 from django.db import migrations, models
 
+from hookline.operations import AddIndexConcurrently
+
 
 class Migration(migrations.Migration):
+
+    atomic = False
 
     dependencies = [
         ('deliveries', '0004_endpoint_health'),
@@ -11,7 +15,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='deadletter',
             index=models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('job'), descending=True), name='dlq_newest'),
         ),
