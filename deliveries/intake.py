@@ -1,13 +1,15 @@
 """Publishes events: matches them and writes them with their jobs, all or nothing.
 
-A return means committed.
+A return means committed. Events that several threads publish at the same time are one commit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import chain, groupby
+from operator import itemgetter
 from uuid import UUID
+
+from msgspec import Struct
 
 from deliveries import documents
 from deliveries.documents import Draft, Stored
@@ -16,60 +18,56 @@ from deliveries.queue.enqueue import NewJob, enqueue
 from deliveries.routing import Routes
 from deliveries.rules.values import Document
 from hookline import failpoints
-from hookline.database import is_postgres, rows, to_text, write
 from hookline.ids import uuid7
 from hookline.times import milliseconds
+from hookline.together import Together
 
-KEY_LIVES = timedelta(hours=24)
+# A large batch is a commit of its own: nobody else is to wait for it.
+MOST_TOGETHER = 50
+
+# A tenant and one of its idempotency keys.
+Key = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """A draft that became an event, with the jobs it made."""
 
     event: Stored
     jobs: list[NewJob]
 
+    @property
+    def key(self) -> Key | None:
+        key = self.event.idempotency_key
+        return None if key is None else (self.event.tenant_id, key)
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+
+class Repeat(Struct, frozen=True):
     """A draft whose idempotency key already stood for this event."""
 
     event_id: UUID
 
 
-def publish(tenant_id: str, routes: Routes, drafts: Sequence[Draft]) -> list[Accepted | Repeat]:
+Publication = Sequence[Accepted]
+Result = Accepted | Repeat
+
+
+def publish(tenant_id: str, routes: Routes, drafts: Sequence[Draft]) -> list[Result]:
     """Stores the drafts in one transaction. The results stand in the order of the drafts."""
-    events = [_stored(tenant_id, draft) for draft in drafts]
-    keyed = any(event.idempotency_key is not None for event in events)
-    with write() if keyed else _one_statement():
-        owners = _claim_keys(tenant_id, events) if keyed else {}
-        results = [_result(event, owners, routes) for event in events]
-        accepted = [result for result in results if isinstance(result, Accepted)]
-        jobs = [job for result in accepted for job in result.jobs]
-        failpoints.reach("publish_before_commit")
-        enqueue(tenant_id, [result.event for result in accepted], jobs)
-    failpoints.reach("publish_after_commit")
-    return results
-
-
-@contextmanager
-def _one_statement() -> Iterator[None]:
-    """No transaction: `enqueue` is one by itself, and saves two round trips."""
-    yield
+    publication = [_accepted(_stored(tenant_id, draft), routes) for draft in drafts]
+    return _at_once.do(publication) if len(drafts) <= MOST_TOGETHER else _store([publication])[0]
 
 
 def original_of(tenant_id: str, key: str) -> UUID | None:
-    """The event that this idempotency key stands for, if it was used in the last 24 hours."""
-    alive = IdempotencyKey.objects.filter(created_at__gt=datetime.now(UTC) - KEY_LIVES)
-    return alive.filter(tenant_id=tenant_id, key=key).values_list("event_id", flat=True).first()
+    """The event that this idempotency key stands for, if it still lives."""
+    mine = IdempotencyKey.objects.alive().filter(tenant_id=tenant_id, key=key)
+    return mine.values_list("event_id", flat=True).first()
 
 
 def match(event: Stored, routes: Routes) -> list[NewJob]:
     """A new job for each subscription that the event matches."""
     document = Document(lambda: documents.fields_of(event))
     return [
-        NewJob(uuid7(), event.id, route.endpoint_id, route.subscription_id)
+        NewJob(uuid7(), event.tenant_id, event.id, route.endpoint_id, route.subscription_id)
         for route in routes.match(event.topic, document)
     ]
 
@@ -82,42 +80,36 @@ def _stored(tenant_id: str, draft: Draft) -> Stored:
     )
 
 
-def _result(event: Stored, owners: Mapping[str, UUID], routes: Routes) -> Accepted | Repeat:
-    owner = owners[event.idempotency_key] if event.idempotency_key is not None else event.id
-    return Accepted(event, match(event, routes)) if owner == event.id else Repeat(owner)
+def _accepted(event: Stored, routes: Routes) -> Accepted:
+    return Accepted(event, match(event, routes))
 
 
-# Keys are taken in order, so that two batches with the same keys cannot block each other. A
-# second publisher waits here until the first one commits, and then finds its key taken.
-CLAIM_KEYS = """
-INSERT INTO idempotency_keys AS old (tenant_id, key, event_id, created_at)
-SELECT %(tenant)s, v.key, v.event_id, %(now)s
-FROM unnest(%(keys)b::text[], %(events)b::uuid[]) AS v(key, event_id) ORDER BY v.key
-ON CONFLICT (tenant_id, key) DO UPDATE SET event_id = excluded.event_id, created_at = excluded.created_at
-  WHERE old.created_at <= %(expired)s
-"""
-
-CLAIM_KEY = """
-INSERT INTO idempotency_keys (tenant_id, key, event_id, created_at)
-VALUES (%(tenant)s, %(key)s, %(event)s, %(now)s)
-ON CONFLICT (tenant_id, key) DO UPDATE SET event_id = excluded.event_id, created_at = excluded.created_at
-  WHERE idempotency_keys.created_at <= %(expired)s
-"""
+def _store(publications: Sequence[Publication]) -> list[list[Result]]:
+    """Writes what several publishers bring. The first to use a key has it."""
+    firsts: dict[Key, UUID] = {}
+    for accepted in chain(*publications):
+        if accepted.key:
+            firsts.setdefault(accepted.key, accepted.event.id)
+    new = [one for one in chain(*publications) if not one.key or firsts[one.key] == one.event.id]
+    failpoints.reach("publish_before_commit")
+    repeated = enqueue([one.event for one in new], [job for one in new for job in one.jobs])
+    failpoints.reach("publish_after_commit")
+    owners = firsts | _owners(key for key, event_id in firsts.items() if event_id in repeated)
+    return [[_result(one, owners) for one in publication] for publication in publications]
 
 
-def _claim_keys(tenant_id: str, events: Sequence[Stored]) -> dict[str, UUID]:
-    """The event that each key stands for from now on: the first that used it."""
-    wanted: dict[str, UUID] = {}
-    for event in events:
-        if event.idempotency_key is not None:
-            wanted.setdefault(event.idempotency_key, event.id)
-    now = datetime.now(UTC)
-    if is_postgres():
-        times = {"now": now, "expired": now - KEY_LIVES}
-        rows(CLAIM_KEYS, times | {"tenant": tenant_id, "keys": list(wanted), "events": list(wanted.values())})
-    else:
-        texts = {"now": to_text(now), "expired": to_text(now - KEY_LIVES)}
-        for key, event_id in wanted.items():
-            rows(CLAIM_KEY, texts | {"tenant": tenant_id, "key": key, "event": event_id.hex})
-    kept = IdempotencyKey.objects.filter(tenant_id=tenant_id, key__in=wanted)
-    return dict(kept.values_list("key", "event_id"))
+_at_once: Together[Publication, list[Result]] = Together(_store, MOST_TOGETHER)
+
+
+def _owners(keys: Iterable[Key]) -> dict[Key, UUID]:
+    """The events that these keys stand for."""
+    owners: dict[Key, UUID] = {}
+    for tenant_id, ours in groupby(sorted(keys), key=itemgetter(0)):
+        found = IdempotencyKey.objects.filter(tenant_id=tenant_id, key__in=[key for _, key in ours])
+        owners |= {(tenant_id, key): event_id for key, event_id in found.values_list("key", "event_id")}
+    return owners
+
+
+def _result(accepted: Accepted, owners: dict[Key, UUID]) -> Result:
+    owner = owners[accepted.key] if accepted.key else accepted.event.id
+    return accepted if owner == accepted.event.id else Repeat(owner)

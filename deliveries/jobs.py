@@ -60,7 +60,7 @@ def _hasten(job: Job, by: str) -> None:
 
 def _repeat(job: Job, by: str) -> UUID:
     """A replay of one event for one subscription, or for the endpoint that it was sent to alone."""
-    again = NewJob(uuid7(), job.event_id, job.endpoint_id, job.subscription_id)
+    again = NewJob(uuid7(), job.tenant_id, job.event_id, job.endpoint_id, job.subscription_id)
     with write():
         # Locked, so that retention does not remove it meanwhile.
         whole = Event.objects.filter(id=job.event_id, payload_removed=None)
@@ -70,6 +70,6 @@ def _repeat(job: Job, by: str) -> UUID:
         record = Replay.objects.create(
             tenant_id=job.tenant_id, request=json.dumps({"job_id": str(job.id)}), results=json.dumps([result])
         )
-        enqueue(job.tenant_id, [], [again], record.id)
+        enqueue([], [again], record.id)
         audit.record(job.tenant_id, by, "replay.created", record.id, events=1)
     return again.id

@@ -44,7 +44,7 @@ def replay(tenant_id: str, routes: Routes, selection: Selection, by: str) -> Rep
         request = json.dumps(asdict(selection), default=str)
         record = Replay(tenant_id=tenant_id, request=request, results=results)
         record.save(force_insert=True)
-        enqueue(tenant_id, [], [job for made in jobs.values() for job in made], record.id)
+        enqueue([], [job for made in jobs.values() for job in made], record.id)
         audit.record(tenant_id, by, "replay.created", record.id, events=len(jobs))
     return record
 

@@ -14,7 +14,6 @@ from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from deliveries import finished, traffic
 from deliveries.finished import UNFINISHED
-from deliveries.intake import KEY_LIVES
 from deliveries.models import (
     Attempt,
     DeadLetter,
@@ -30,6 +29,9 @@ from hookline.database import is_postgres, now, rows, write
 from hookline.models import Login, Process
 from hookline.pace import gently
 from hookline.progress import Progress, unseen
+
+# A key that a publish has just found taken must still be there when it asks for whom.
+KEYS_LINGER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def prune(progress: Progress = unseen) -> Gone:
     for ids in _old(before, progress):
         with gently():
             gone += remove_events(ids)
-    _prune_rows(IdempotencyKey.objects.all(), "created_at", now() - KEY_LIVES)
+    _prune_rows(IdempotencyKey.objects.all(), "created_at", now() - IdempotencyKey.LIVES - KEYS_LINGER)
     _prune_rows(InboxMessage.objects.all(), "received_at", _messages_end())
     _prune_rows(Replay.objects.all(), "created_at", before)
     _prune_rows(Run.objects.over(), "finished_at", before)

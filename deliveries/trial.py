@@ -38,8 +38,8 @@ def send_test(endpoint: Endpoint, by: str) -> Trial:
     event = Stored(
         uuid7(), endpoint.tenant_id, TOPIC, PAYLOAD, None, None, milliseconds(moment), moment
     )  # fmt: skip
-    job = NewJob(uuid7(), event.id, endpoint.id, None)
+    job = NewJob(uuid7(), event.tenant_id, event.id, endpoint.id, None)
     with write():
-        enqueue(endpoint.tenant_id, [event], [job])
+        enqueue([event], [job])
         audit.record(endpoint.tenant_id, by, "endpoint.tested", endpoint.id, event=str(event.id))
     return Trial(event.id, job.id)

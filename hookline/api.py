@@ -17,12 +17,13 @@ from hookline.counters import count
 from hookline.errors import ApiError, BadRequest, Invalid, InvalidJson, NotFound, Unavailable
 from hookline.families import STORE_OPS
 from hookline.jsontext import BadJson
-from hookline.wire import json_response, read_body
+from hookline.wire import Json, json_response, read_body
 
 logger = logging.getLogger(__name__)
 
 Fields = dict[str, bytes]
 
+RENDERER = Json()
 BODY_LIMIT = 8 * 1024 * 1024
 
 
@@ -35,7 +36,10 @@ class Resource(APIView):
     caller: Any = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
+        """As APIView's, without choices that this API does not offer: of a format, of a version."""
+        request.accepted_renderer, request.accepted_media_type = RENDERER, RENDERER.media_type
+        self.perform_authentication(request)
+        self.check_permissions(request)
         # No id and no text has one, and PostgreSQL fails over it.
         if "\0" in request.path:
             raise NotFound("No such path")

@@ -59,6 +59,13 @@ def rows(sql: str, parameters: Parameters = ()) -> list[Row]:
         return cursor.fetchall() if cursor.description else []
 
 
+def rows_among(sql: str, values: Sequence[Any]) -> list[Row]:
+    """The same for a statement with the condition `… {among}`: is it any of these values?"""
+    if is_postgres():
+        return rows(sql.format(among="= ANY(%b)"), [list(values)])
+    return rows(sql.format(among=f"IN ({', '.join(['%s'] * len(values))})"), values)
+
+
 def many(sql: str, parameters: Sequence[Parameters]) -> None:
     """Runs one statement for each set of parameters. For SQLite, where a call costs little."""
     if parameters:
@@ -88,6 +95,12 @@ def retried(read: Callable[[], T]) -> T:
             raise
         connection.close()
         return read()
+
+
+def release() -> None:
+    """Gives a connection back to its pool before the request or the thread has ended."""
+    if is_postgres() and not connection.in_atomic_block:
+        connection.close()
 
 
 @contextmanager

@@ -25,6 +25,8 @@ _string = re.compile(STRING, re.DOTALL)
 _brackets = re.compile(STRING + rb"|([\[{]++)|([\]}]++)", re.DOTALL)
 _to_bracket = re.compile(rb'(?:[^"\[\]{}]++|' + STRING + rb")*+[\[\]{}]", re.DOTALL)
 _to_mark = re.compile(rb'(?:[^"\[\]{},:]++|' + STRING + rb")*+[\[\]{},:]", re.DOTALL)
+# Text that stands for itself, as most does, and needs no parser.
+_plain = re.compile(rb'"[ !#-\[\]-~]*+"')
 _surrogate = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 ONE_KIND = bytes.maketrans(b"{}", b"[]")
@@ -94,6 +96,8 @@ def parse(text: bytes) -> Any:
     Numbers beyond a float become infinite and integers too long to convert become floats:
     neither is an error, since what was sent is kept as text.
     """
+    if _plain.fullmatch(text):
+        return text[1:-1].decode()
     check(text)
     try:
         return msgspec.json.decode(text)

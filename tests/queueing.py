@@ -40,8 +40,8 @@ def give(endpoint: Endpoint, jobs: int = 1) -> list[UUID]:
     """As many events for this endpoint alone, and their jobs; returns the ids of the jobs."""
     moment, subscription = datetime.now(UTC), Subscription.objects.get(endpoint=endpoint)
     events = [Stored(uuid7(), endpoint.tenant_id, "test", "{}", None, None, 0, moment) for _ in range(jobs)]
-    made = [NewJob(uuid7(), event.id, endpoint.id, subscription.id) for event in events]
-    enqueue(endpoint.tenant_id, events, made)
+    made = [NewJob(uuid7(), event.tenant_id, event.id, endpoint.id, subscription.id) for event in events]
+    enqueue(events, made)
     return [job.id for job in made]
 
 

@@ -1,7 +1,7 @@
 """/v1/events: publish, publish many, list, read."""
 
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,13 +39,23 @@ class Publisher(Resource):
         accepted = [result for result in results if isinstance(result, Accepted)]
         depth.add(self.tenant_id, sum(len(result.jobs) for result in accepted))
         traffic.count_published(self.tenant_id, len(accepted))
-        for result in accepted:
-            count(EVENTS_PUBLISHED, self.tenant_id, result.event.topic)
+        for topic, number in Tally(result.event.topic for result in accepted).items():
+            count(EVENTS_PUBLISHED, self.tenant_id, topic, by=number)
         return results
 
-    def repeat_of(self, key: str | None) -> Repeat | None:
-        original = intake.original_of(self.tenant_id, key) if key is not None else None
-        return Repeat(original) if original else None
+    def draft(self, fields: Fields, keys: Container[str]) -> Draft | Repeat:
+        """The event to store; `keys` are those of the drafts before it. A repeat is not judged."""
+        key = documents.idempotency_key(fields)
+        try:
+            return documents.draft(fields, self.trace)
+        except Invalid:
+            if key is None:
+                raise
+            if key in keys:  # it loses to the draft before it, which is all that is ever seen of it
+                return Draft("", None, None, None, key)
+            if original := intake.original_of(self.tenant_id, key):
+                return Repeat(original)
+            raise
 
     @cached_property
     def trace(self) -> dict[str, str]:
@@ -63,9 +73,8 @@ class Events(Publisher):
     def post(self, request: Request) -> HttpResponse:
         body = self.body()
         depth.check(self.tenant_id, self.caller.max_queue_depth)
-        fields = documents.read(body)
-        repeat = self.repeat_of(documents.idempotency_key(fields))
-        result = repeat or self.publish([documents.draft(fields, self.trace)])[0]
+        draft = self.draft(documents.read(body), keys=())
+        result = self.publish([draft])[0] if isinstance(draft, Draft) else draft
         if isinstance(result, Repeat):
             return json_response(_repeat(result), 200)
         return json_response(_event(result), 201)
@@ -96,23 +105,11 @@ class EventBatch(Publisher):
         try:
             if len(item) > settings.HL_MAX_PAYLOAD_BYTES:
                 raise TooLarge
-            return self._draft(documents.read(item), keys)
+            draft = self.draft(documents.read(item), keys)
         except ApiError as error:
             return Rejected(index, error)
-
-    def _draft(self, fields: Fields, keys: set[str]) -> Draft | Repeat:
-        """The event to store; `keys` are those of the drafts before it. A repeat is not judged."""
-        key = documents.idempotency_key(fields)
-        try:
-            draft = documents.draft(fields, self.trace)
-        except Invalid:
-            if key in keys:  # it loses to the draft before it, which is all that is ever seen of it
-                return Draft("", None, None, None, key)
-            if repeat := self.repeat_of(key):
-                return repeat
-            raise
-        if key is not None:
-            keys.add(key)
+        if isinstance(draft, Draft) and draft.idempotency_key is not None:
+            keys.add(draft.idempotency_key)
         return draft
 
 

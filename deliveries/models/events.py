@@ -1,8 +1,10 @@
 """What producers sent."""
 
+from datetime import timedelta
+
 from django.db import models
 
-from hookline.database import JsonText
+from hookline.database import JsonText, now
 from hookline.ids import uuid7
 from tenants.models import Tenant
 
@@ -40,14 +42,23 @@ class Event(models.Model):
         return f"{self.topic} {self.id}"
 
 
+class IdempotencyKeyQuerySet(models.QuerySet["IdempotencyKey"]):
+    def alive(self) -> "IdempotencyKeyQuerySet":
+        return self.filter(created_at__gt=now() - IdempotencyKey.LIVES)
+
+
 class IdempotencyKey(models.Model):
-    """The event that a producer's key stands for, for 24 hours. The primary key decides races."""
+    """The event that a producer's key stands for while it lives. The primary key decides races."""
+
+    LIVES = timedelta(hours=24)
 
     pk = models.CompositePrimaryKey("tenant_id", "key")
     tenant = models.ForeignKey(Tenant, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
     key = models.TextField()
     event_id = models.UUIDField()
     created_at = models.DateTimeField()
+
+    objects = IdempotencyKeyQuerySet.as_manager()
 
     class Meta:
         db_table = "idempotency_keys"

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from deliveries import bell
 from deliveries.documents import Stored
+from deliveries.models import IdempotencyKey
 from hookline.database import is_postgres, many, now, rows, to_text, write
 
 
@@ -15,28 +16,55 @@ class NewJob(NamedTuple):
     """A job to insert, due at once. Without a subscription it is for the endpoint alone."""
 
     id: UUID
+    tenant_id: str
     event_id: UUID
     endpoint_id: UUID
     subscription_id: UUID | None
 
 
-# One statement, because a round trip costs more than the rows; the bells are rows too, so that
-# a publisher never waits for a lane that a worker holds.
-ENQUEUE = """
-WITH stored AS (
+# One statement, because a round trip costs more than the rows. Keys are taken in order, so that two
+# publishers with the same keys cannot block each other; the second one waits here until the first one
+# commits, and then finds its key taken. The bells are rows too, so that a publisher never waits for a
+# lane that a worker holds.
+ENQUEUE = f"""
+WITH owned AS (
+  INSERT INTO idempotency_keys AS old (tenant_id, key, event_id, created_at)
+  SELECT tenant_id, key, event_id, statement_timestamp()
+  FROM unnest(%(key_tenants)b::text[], %(keys)b::text[], %(keyed)b::uuid[]) AS v(tenant_id, key, event_id)
+  ORDER BY tenant_id, key
+  ON CONFLICT (tenant_id, key) DO UPDATE
+    SET event_id = excluded.event_id, created_at = excluded.created_at
+    WHERE old.created_at <= statement_timestamp() - interval '{IdempotencyKey.LIVES.total_seconds()} s'
+  RETURNING event_id),
+repeated AS MATERIALIZED (
+  SELECT event_id FROM unnest(%(keyed)b::uuid[]) AS v(event_id) EXCEPT SELECT event_id FROM owned),
+stored AS (
   INSERT INTO events (id, tenant_id, topic, payload, extra, idempotency_key, occurred_at, created_at)
-  SELECT id, %(tenant)s, topic, payload::json, extra::json, key, occurred_at, created_at
-  FROM unnest(%(ids)b::uuid[], %(topics)b::text[], %(payloads)b::text[], %(extras)b::text[],
-              %(keys)b::text[], %(occurred)b::int8[], %(created)b::timestamptz[])
-    AS v(id, topic, payload, extra, key, occurred_at, created_at)),
+  SELECT id, tenant_id, topic, payload::json, extra::json, key, occurred_at, created_at
+  FROM unnest(%(ids)b::uuid[], %(tenants)b::text[], %(topics)b::text[], %(payloads)b::text[],
+              %(extras)b::text[], %(event_keys)b::text[], %(occurred)b::int8[], %(created)b::timestamptz[])
+    AS v(id, tenant_id, topic, payload, extra, key, occurred_at, created_at)
+  WHERE NOT EXISTS (SELECT 1 FROM repeated WHERE repeated.event_id = v.id)),
 made AS (
   INSERT INTO jobs (id, tenant_id, event_id, endpoint_id, subscription_id, replay_id, status,
                     attempt_count, forgiven_count, lost_count, next_attempt_at, created_at)
-  SELECT id, %(tenant)s, event_id, endpoint_id, subscription_id, %(replay)s, 'pending', 0, 0, 0,
+  SELECT id, tenant_id, event_id, endpoint_id, subscription_id, %(replay)s, 'pending', 0, 0, 0,
          statement_timestamp(), statement_timestamp()
-  FROM unnest(%(jobs)b::uuid[], %(events)b::uuid[], %(endpoints)b::uuid[], %(subscriptions)b::uuid[])
-    AS v(id, event_id, endpoint_id, subscription_id))
-INSERT INTO bells (endpoint_id) SELECT DISTINCT unnest(%(endpoints)b::uuid[])
+  FROM unnest(%(jobs)b::uuid[], %(job_tenants)b::text[], %(events)b::uuid[], %(endpoints)b::uuid[],
+              %(subscriptions)b::uuid[]) AS v(id, tenant_id, event_id, endpoint_id, subscription_id)
+  WHERE NOT EXISTS (SELECT 1 FROM repeated WHERE repeated.event_id = v.event_id)
+  RETURNING endpoint_id),
+rung AS (
+  INSERT INTO bells (endpoint_id) SELECT DISTINCT endpoint_id FROM made)
+SELECT event_id FROM repeated
+"""
+
+OWN_KEY = """
+INSERT INTO idempotency_keys (tenant_id, key, event_id, created_at)
+VALUES (%(tenant)s, %(key)s, %(event)s, %(now)s)
+ON CONFLICT (tenant_id, key) DO UPDATE SET event_id = excluded.event_id, created_at = excluded.created_at
+  WHERE idempotency_keys.created_at <= %(expired)s
+RETURNING event_id
 """
 
 INSERT_EVENT = """
@@ -45,60 +73,78 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 INSERT_JOB = """
-INSERT INTO jobs (id, event_id, endpoint_id, subscription_id, tenant_id, replay_id, status,
+INSERT INTO jobs (id, tenant_id, event_id, endpoint_id, subscription_id, replay_id, status,
                   attempt_count, forgiven_count, lost_count, next_attempt_at, created_at)
 VALUES (%s, %s, %s, %s, %s, %s, 'pending', 0, 0, 0, %s, %s)
 """
 
 
-def enqueue(
-    tenant_id: str, events: Sequence[Stored], jobs: Sequence[NewJob], replay_id: UUID | None = None
-) -> None:
-    """Writes new events and new jobs, all or nothing; once it is committed the workers are woken."""
+def enqueue(events: Sequence[Stored], jobs: Sequence[NewJob], replay_id: UUID | None = None) -> set[UUID]:
+    """Writes new events with their idempotency keys, and new jobs, all or nothing; once it is
+    committed the workers are woken.
+
+    An event whose key stands for another one is left out with its jobs. Returns the ids of those. No
+    two of the events may have the same key.
+    """
     if not events and not jobs:
-        return
+        return set()
     insert = _insert_postgres if is_postgres() else _insert_sqlite
-    insert(tenant_id, events, jobs, replay_id)
+    repeated = insert(events, jobs, replay_id)
     if jobs:
         transaction.on_commit(bell.ring)
+    return repeated
 
 
-def _insert_postgres(
-    tenant_id: str, events: Sequence[Stored], jobs: Sequence[NewJob], replay_id: UUID | None
-) -> None:
-    rows(
-        ENQUEUE,
-        {
-            "tenant": tenant_id,
-            "replay": replay_id,
-            "ids": [event.id for event in events],
-            "topics": [event.topic for event in events],
-            "payloads": [event.payload for event in events],
-            "extras": [event.extra for event in events],
-            "keys": [event.idempotency_key for event in events],
-            "occurred": [event.occurred_at for event in events],
-            "created": [event.created_at for event in events],
-            "jobs": [job.id for job in jobs],
-            "events": [job.event_id for job in jobs],
-            "endpoints": [job.endpoint_id for job in jobs],
-            "subscriptions": [job.subscription_id for job in jobs],
-        },
-    )
+def _insert_postgres(events: Sequence[Stored], jobs: Sequence[NewJob], replay_id: UUID | None) -> set[UUID]:
+    keyed = [event for event in events if event.idempotency_key is not None]
+    values = {
+        "key_tenants": [event.tenant_id for event in keyed],
+        "keys": [event.idempotency_key for event in keyed],
+        "keyed": [event.id for event in keyed],
+        "ids": [event.id for event in events],
+        "tenants": [event.tenant_id for event in events],
+        "topics": [event.topic for event in events],
+        "payloads": [event.payload for event in events],
+        "extras": [event.extra for event in events],
+        "event_keys": [event.idempotency_key for event in events],
+        "occurred": [event.occurred_at for event in events],
+        "created": [event.created_at for event in events],
+        "jobs": [job.id for job in jobs],
+        "job_tenants": [job.tenant_id for job in jobs],
+        "events": [job.event_id for job in jobs],
+        "endpoints": [job.endpoint_id for job in jobs],
+        "subscriptions": [job.subscription_id for job in jobs],
+        "replay": replay_id,
+    }
+    return {row[0] for row in rows(ENQUEUE, values)}
 
 
-def _insert_sqlite(
-    tenant_id: str, events: Sequence[Stored], jobs: Sequence[NewJob], replay_id: UUID | None
-) -> None:
-    due, replay = to_text(now()), replay_id and replay_id.hex
+def _insert_sqlite(events: Sequence[Stored], jobs: Sequence[NewJob], replay_id: UUID | None) -> set[UUID]:
+    moment, replay = now(), replay_id and replay_id.hex
+    due, expired = to_text(moment), to_text(moment - IdempotencyKey.LIVES)
     with write():
+        repeated = set()
+        for event in events:
+            key = {"tenant": event.tenant_id, "key": event.idempotency_key, "event": event.id.hex}
+            if key["key"] is not None and not rows(OWN_KEY, key | {"now": due, "expired": expired}):
+                repeated.add(event.id)
         many(
             INSERT_EVENT,
             [
-                (event.id.hex, tenant_id, event.topic, event.payload, event.extra,
+                (event.id.hex, event.tenant_id, event.topic, event.payload, event.extra,
                  event.idempotency_key, event.occurred_at, to_text(event.created_at))
-                for event in events
+                for event in events if event.id not in repeated
             ],
         )  # fmt: skip
-        many(INSERT_JOB, [(*(id and id.hex for id in job), tenant_id, replay, due, due) for job in jobs])
-        endpoints = {job.endpoint_id for job in jobs}
+        kept = [job for job in jobs if job.event_id not in repeated]
+        many(
+            INSERT_JOB,
+            [
+                (job.id.hex, job.tenant_id, job.event_id.hex, job.endpoint_id.hex,
+                 job.subscription_id and job.subscription_id.hex, replay, due, due)
+                for job in kept
+            ],
+        )  # fmt: skip
+        endpoints = {job.endpoint_id for job in kept}
         many("INSERT INTO bells (endpoint_id) VALUES (%s)", [(id.hex,) for id in endpoints])
+    return repeated

@@ -78,7 +78,7 @@ class Replay(Walk[Again]):
         locked = set(events.order_by("id").select_for_update(no_key=True).values_list("id", flat=True))
         jobs = [job for item in wanted if item.id in locked for job in item.jobs]
         jobs = WANTED[self.selection.mode](jobs)
-        enqueue(wanted[0].tenant_id, [], jobs, run_id)
+        enqueue([], jobs, run_id)
         return Acted(len({job.event_id for job in jobs}), len(jobs))
 
 
