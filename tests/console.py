@@ -1,4 +1,4 @@
-"""The console as people with a role use it, in this process."""
+"""The console as people with a role use it, in this process or in a browser."""
 
 import re
 from html import unescape
@@ -6,8 +6,10 @@ from html import unescape
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
+from playwright.sync_api import Page, expect
 
 from hookline import roles
+from tests.servers import ENVIRONMENT
 
 # What a page would run or fetch if any of it were taken for markup.
 MARKUP = "<script>alert(\"1\")</script><img src=x onerror='alert(2)'>&amp;{{ 7|add:1 }}"
@@ -30,3 +32,12 @@ def text_of(page: str) -> str:
     """What people read of a page's main part: markup taken away, spaces made single."""
     main = page.partition("<main")[2].partition("</main>")[0]
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", main)))
+
+
+def log_in(page: Page) -> None:
+    """As the operator that every installation has."""
+    page.goto("/console/login/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill(ENVIRONMENT["HL_CONSOLE_PASS"])
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator(".menu")).to_be_visible()

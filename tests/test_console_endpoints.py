@@ -248,7 +248,7 @@ def test_an_endpoint_that_only_fails_says_since_when_and_how_much_it_gave_up(
     fail(take(1), retry_in=60)
     told = page(operator, endpoint)
     assert "Nothing has succeeded since" in told
-    assert "1 dead letters" in told
+    assert "1 dead letter " in told
     assert "Waits for attempt 2." in told
 
 

@@ -30,7 +30,7 @@ class Line(forms.CharField):
 
 
 class Lines(Line):
-    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
+    widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false"})
 
 
 class DocumentForm(forms.Form):

@@ -98,7 +98,7 @@ def copied(text: object) -> SafeString:
     """A text with a button that copies it."""
     return format_html(
         '<span class="copied"><code>{}</code> <button type="button" class="copy" data-copy="{}" '
-        'aria-label="Copy">⧉</button></span>',
+        'aria-label="Copy">copy</button></span>',
         text,
         text,
     )
