@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SHELLFLAGS := -ec
-.PHONY: help run test check bench chaos format requirements
+.PHONY: help run demo test check bench chaos format requirements
 
 PYTHONS := python3.11 python3 python3.12 python3.13 python3.14
 PIP_INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
@@ -21,6 +21,9 @@ help: ## List the targets
 
 run: $(INSTALLED) ## Start HookLine: server, deliveries and console
 	@exec .venv/bin/python manage.py serve
+
+demo: $(INSTALLED) ## Look at it with made-up customers who have troubles; Ctrl-C leaves nothing behind
+	@exec .venv/bin/python manage.py demo $(ARGS)
 
 test: $(INSTALLED_FOR_TESTS) ## Run the tests on both stores, or some: make test ARGS="-k story"
 	@exec .venv/bin/python -m pytest $(STORES) $(ARGS)

@@ -37,8 +37,10 @@ SELECT * FROM unnest(%(scopes)b::text[], %(seconds)b::int4[], %(ats)b::timestamp
 ON CONFLICT (scope, seconds, at, name) DO UPDATE SET value = traffic.value + excluded.value
 """
 
-# By scope, the minute since 1970, and name.
-_tally: Tally[tuple[str, int, str]] = Tally()
+# A scope, the minute since 1970, and a name.
+Place = tuple[str, int, str]
+
+_tally: Tally[Place] = Tally()
 _lock = threading.Lock()
 _written_at = 0.0
 
@@ -103,12 +105,16 @@ def flush() -> None:
         _tally.clear()
     if counted:
         try:
-            with write(durable=False):
-                _add(_lines(counted))
+            write_down(counted)
         except Error:
             with _lock:
                 _tally.update(counted)
             raise
+
+
+def write_down(counted: Mapping[Place, int]) -> None:
+    with write(durable=False):
+        _add(_lines(counted))
 
 
 counters.write_also(flush_if_due)
@@ -133,7 +139,7 @@ def _count(sums: dict[tuple[str, str], int]) -> None:
 Line = tuple[str, int, datetime, str, int]
 
 
-def _lines(counted: dict[tuple[str, int, str], int]) -> list[Line]:
+def _lines(counted: Mapping[Place, int]) -> list[Line]:
     """The rows to add to, in the order in which every process locks them: tenants and the whole by
     minute and hour, endpoints by hour."""
     lines: Tally[tuple[str, int, datetime, str]] = Tally()

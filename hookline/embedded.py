@@ -6,6 +6,7 @@ a broker in memory, so that a publish wakes deliveries the way it does in a larg
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from deliveries.sweep import Sweeper
@@ -19,12 +20,13 @@ CELERY_THREADS = 2
 LOOK_SECONDS = 0.02
 
 
-def run() -> None:
-    """Serves and delivers until SIGTERM or SIGINT; does not return."""
+def run(announce: Callable[[], None] = lambda: banner.show(LAYOUT)) -> None:
+    """Serves and delivers until SIGTERM or SIGINT; does not return. `announce` is called when it
+    answers."""
     sweeper = Sweeper(stopping, kind="serve")
     sweeper.start()
-    for work in (_hear_bells, _announce):
-        threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
+    threading.Thread(target=_hear_bells, name="bells", daemon=True).start()
+    threading.Thread(target=_announce, args=[announce], name="announce", daemon=True).start()
     web.serve()
     draining.drain(sweeper)  # Celery itself has nothing to lose
     lifecycle.leave()
@@ -35,8 +37,8 @@ def _hear_bells() -> None:
     app.WorkController(pool="threads", concurrency=CELERY_THREADS, quiet=True, **options).start()
 
 
-def _announce() -> None:
+def _announce(announce: Callable[[], None]) -> None:
     while not stopping.is_set() and not banner.is_answering():
         time.sleep(LOOK_SECONDS)
     if not stopping.is_set():
-        banner.show(LAYOUT)
+        announce()
