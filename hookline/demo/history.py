@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from deliveries import traffic
-from deliveries.intake import KEY_LIVES
 from deliveries.models import Attempt, Bell, DeadLetter, Event, IdempotencyKey, Job, Subscription
 from deliveries.rules import filters, topics
 from deliveries.rules.values import Document
@@ -105,7 +104,7 @@ def _happen(past: Past, player: Player, at: datetime, topic: Topic, number: int)
     )  # fmt: skip
     past.events.append(event)
     past.count(traffic.of_tenant(tenant), at, traffic.PUBLISHED)
-    if past.moment - at < KEY_LIVES:
+    if past.moment - at < IdempotencyKey.LIVES:
         past.keys.append(IdempotencyKey(tenant_id=tenant, key=key, event_id=event.id, created_at=at))
     for target in player.targets:
         for subscription in target.subscriptions:
