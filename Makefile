@@ -17,7 +17,7 @@ STORES := --dist=each \
   --tx popen//id=postgres//env:HL_STORE_BACKEND=postgres
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: $(INSTALLED) ## Start HookLine: server, deliveries and console
 	@exec .venv/bin/python manage.py serve

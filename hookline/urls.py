@@ -2,9 +2,10 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
 
 from hookline import health, reference
 
@@ -14,8 +15,20 @@ def console_disabled(request: HttpRequest, rest: str = "") -> HttpResponse:
     return JsonResponse({"error": "console_disabled", "message": message}, status=404)
 
 
+def to_console(request: HttpRequest) -> HttpResponse:
+    return redirect("admin:index")
+
+
+@csrf_exempt
+def to_people(request: HttpRequest) -> HttpResponse:
+    """People type a host name and no path. For programs there is nothing here."""
+    if "text/html" not in request.headers.get("Accept", ""):
+        raise Http404
+    return to_console(request)
+
+
 console = (
-    [path("console", lambda request: redirect("admin:index")), path("console/", admin.site.urls)]
+    [path("", to_people), path("console", to_console), path("console/", admin.site.urls)]
     if settings.HL_CONSOLE_ENABLED
     else [re_path(r"^console(?:/(?P<rest>.*))?$", console_disabled)]
 )

@@ -33,6 +33,12 @@ def test_an_unknown_path_is_not_found_before_a_key_is_asked_for(
         assert answer.headers["content-type"] == "application/json"
 
 
+def test_a_browser_that_is_given_no_path_is_led_to_the_console(live: LiveServer) -> None:
+    answer = live.api("").get("/", accept="text/html,application/xhtml+xml,*/*;q=0.8")
+
+    assert (answer.status, answer.headers["location"]) == (302, "/console/")
+
+
 def test_a_wrong_method_is_told_only_after_the_key_and_its_scope(live: LiveServer, acme: LiveApi) -> None:
     assert live.api("").call("PATCH", "/v1/events").json == UNAUTHORIZED
     refused = live.tenant("events.read").call("PATCH", "/v1/endpoints")

@@ -34,6 +34,7 @@ ROUTES = {
     "/metrics": EVERYONES,
     "/openapi.yaml": EVERYONES,
     "/docs": EVERYONES,
+    "/": EVERYONES,
     "/console": EVERYONES,
     "/v1/dev/inbox/receive/<token>": EVERYONES,
     "/v1/dev/inbox/ui": EVERYONES,

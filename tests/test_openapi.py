@@ -15,8 +15,9 @@ from tests.api import Api
 from tests.live import LiveApi, LiveServer
 from tests.routes import Route, routes, scope_of
 
-# What answers to every method, so that the resolver cannot tell; and the console, a page of another kind.
-EVERY_METHOD = {"/healthz", "/readyz", "/metrics", "/console"}
+# What answers to every method, so that the resolver cannot tell; and the ways to a page of another kind.
+TO_CONSOLE = {"/", "/console"}
+EVERY_METHOD = {"/healthz", "/readyz", "/metrics", *TO_CONSOLE}
 CHECKS = """
 not_a_server_error status_code_conformance content_type_conformance response_headers_conformance
 response_schema_conformance ignored_auth
@@ -57,7 +58,7 @@ def test_every_route_and_method_is_in_the_document_and_no_other(document: dict[s
     told = {path: {name.upper() for name in operations} for path, operations in document["paths"].items()}
     found = {templated(route): set(route.methods) for route in routes() if route.path not in EVERY_METHOD}
     assert {path: methods for path, methods in told.items() if path not in EVERY_METHOD} == found
-    assert all(told[path] == {"GET"} for path in EVERY_METHOD - {"/console"})
+    assert all(told[path] == {"GET"} for path in EVERY_METHOD - TO_CONSOLE)
 
 
 def test_every_operation_says_what_it_does_and_which_scope_it_needs(document: dict[str, Any]) -> None:
