@@ -3,11 +3,15 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import display
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
+from django.utils import timezone
 
+from deliveries.stats import SILENCE
 from hookline.console import search
+from hookline.console.drawing import moment, status
 from hookline.console.rows import Rows, View
 from hookline.models import Chore, Process, Switch
 
@@ -32,12 +36,28 @@ class ChoreAdmin(Rows):
 
 @admin.register(Process)
 class ProcessAdmin(Rows):
-    list_display = ("kind", "host", "pid", "version", "started_at", "seen_at", "in_flight")
+    list_display = ("kind", "state", "host", "pid", "version", "in_flight", "streams", "started", "seen")
     order = ("-seen_at", "-id")
     known_by = ()
     narrowed_by = ("kind", "host")
-    views = (View("All"), View("Seen in the last minute", "since=1m"))
+    views = (View("All"), View("Alive", "since=15s"))
+    hint = "Nothing runs: `manage.py serve` starts everything, and a worker says here that it is alive."
     readonly_fields = list_display
+
+    @display(description="status")
+    def state(self, process: Process) -> Any:
+        """One that ends properly takes its row with it."""
+        if process.seen_at > timezone.now() - SILENCE:
+            return status("alive")
+        return status("silent", "It was killed, or it hangs. Its jobs go to others when their lease ends.")
+
+    @display(description="started")
+    def started(self, process: Process) -> Any:
+        return moment(process.started_at)
+
+    @display(description="last heard of")
+    def seen(self, process: Process) -> Any:
+        return moment(process.seen_at)
 
 
 admin.site.unregister([User, Group])

@@ -6,6 +6,7 @@ moved or slipped in breaks every hash after it.
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -47,12 +48,36 @@ def hash_of(entry: AuditEntry, previous: str) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def broken_links(tenant_id: str) -> Iterator[AuditEntry]:
-    """The entries whose hash or number does not follow from the entry before."""
+def broken_links(tenant_id: str, newest: int | None = None) -> Iterator[AuditEntry]:
+    """The entries whose hash or number does not follow from the entry before: of all, or of the newest so
+    many."""
+    entries = AuditEntry.objects.filter(tenant_id=tenant_id).order_by("number")
     previous, number = START, 0
-    for entry in AuditEntry.objects.filter(tenant_id=tenant_id).order_by("number").iterator():
+    if newest is not None and (before := entries.reverse()[newest : newest + 1].first()):
+        previous, number = before.hash, before.number
+    for entry in entries.filter(number__gt=number).iterator():
         number += 1
         if entry.number != number or entry.hash != hash_of(entry, previous):
             yield entry
             number = entry.number
         previous = entry.hash
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which entries were looked at, by number, and the first that does not follow. `last` is 0 where there
+    are none."""
+
+    first: int
+    last: int
+    broken: AuditEntry | None
+
+
+def verify(tenant_id: str, newest: int) -> Verdict:
+    latest = AuditEntry.objects.filter(tenant_id=tenant_id).order_by("-number").first()
+    last = latest.number if latest else 0
+    return Verdict(max(1, last - newest + 1), last, next(broken_links(tenant_id, newest), None))
+
+
+def sentence_of(broken: AuditEntry) -> str:
+    return f"entry {broken.number} ({broken.action}, {broken.at}) does not follow from the one before it."

@@ -1,9 +1,11 @@
 """API keys: issued once shown, revoked at once, rotated with an overlap."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from hookline.database import now, write
-from hookline.errors import NotFound
+from hookline.errors import Conflict, NotFound
+from hookline.ids import uuid7
 from tenants import audit
 from tenants.models import TOKEN_PREFIX, ApiKey
 
@@ -17,11 +19,15 @@ def issue(
     created_by: str,
     by: str,
     expires_at: datetime | None = None,
+    key_id: UUID | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its token, which nothing shows again."""
+    """A new key and its token, which nothing shows again. Raises Conflict if there is such an id."""
     token = ApiKey.new_token()
     with write():
+        if key_id and ApiKey.objects.filter(id=key_id).exists():
+            raise Conflict("This key was issued already, and its token was shown then")
         key = ApiKey.objects.create(
+            id=key_id or uuid7(),
             tenant_id=tenant_id,
             name=name,
             prefix=token[:SHOWN],
@@ -43,7 +49,7 @@ def revoke(key: ApiKey, by: str) -> None:
         audit.record(key.tenant_id, by, "apikey.revoked", key.id, name=key.name)
 
 
-def rotate(key: ApiKey, overlap: timedelta, by: str) -> tuple[ApiKey, str]:
+def rotate(key: ApiKey, overlap: timedelta, by: str, key_id: UUID | None = None) -> tuple[ApiKey, str]:
     """A key with the same rights and its token; the old one works until the overlap ends, or as
     long as an earlier rotation left it. Raises NotFound if it has ended."""
     with write():
@@ -53,7 +59,7 @@ def rotate(key: ApiKey, overlap: timedelta, by: str) -> tuple[ApiKey, str]:
         end = now() + overlap
         key.expires_at = min(end, usable.expires_at or end)
         key.save(update_fields=["expires_at"])
-        new, token = issue(key.tenant_id, "rotated", key.scopes, "rotation", by)
+        new, token = issue(key.tenant_id, "rotated", key.scopes, "rotation", by, key_id=key_id)
         seconds = round(overlap.total_seconds())
         audit.record(key.tenant_id, by, "apikey.rotated", key.id, new=str(new.id), overlap_seconds=seconds)
     return new, token

@@ -103,6 +103,13 @@ class AuditEntry(models.Model):
             # Newest first for one tenant, and no two entries with one place in the chain.
             models.UniqueConstraint(fields=["tenant_id", "number"], name="audit_chain")
         ]
+        # The console's list, newest first: of a tenant, by somebody, of a kind, about a thing.
+        indexes = [
+            models.Index(fields=["tenant_id", "id"], name="audit_of_tenant"),
+            models.Index(fields=["actor", "id"], name="audit_by_actor"),
+            models.Index(fields=["action", "id"], name="audit_of_action"),
+            models.Index(fields=["target", "id"], name="audit_of_target"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.target}"

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -19,6 +20,7 @@ SIGNS = {
     "success": "✓",
     "enabled": "✓",
     "active": "✓",
+    "alive": "✓",
     "pending": "…",
     "waiting": "…",
     "retrying": "↻",
@@ -32,6 +34,8 @@ SIGNS = {
     "deleted": "✗",
     "revoked": "✗",
     "not_sent": "○",
+    "expired": "✗",
+    "silent": "✗",
 }
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -85,7 +89,8 @@ def link(model: str, id: object, text: object = "", app: str = "deliveries") -> 
     """To the page of a row. `model` is its name in small letters."""
     if id is None:
         return NOTHING
-    return format_html('<a href="{}">{}</a>', reverse(f"admin:{app}_{model}_change", args=[id]), text or id)
+    place = reverse(f"admin:{app}_{model}_change", args=[quote(str(id))])
+    return format_html('<a href="{}">{}</a>', place, text or id)
 
 
 def narrowed(model: str, field: str, id: object, text: object) -> SafeString:

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -41,5 +42,5 @@ def find(request: HttpRequest, term: str) -> Iterator[Hit]:
 
 
 def _hit(rows: Rows, row: Any) -> Hit:
-    place = reverse(f"admin:{rows.opts.app_label}_{rows.opts.model_name}_change", args=[row.pk])
+    place = reverse(f"admin:{rows.opts.app_label}_{rows.opts.model_name}_change", args=[quote(str(row.pk))])
     return Hit(str(rows.opts.verbose_name), str(row), place)

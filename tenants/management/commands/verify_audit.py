@@ -1,24 +1,29 @@
+"""Whether anybody changed what is written about who did what."""
+
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from hookline.commands import Action
 from tenants import audit
 from tenants.models import AuditEntry
 
 
-class Command(BaseCommand):
+class Command(Action):
     help = (
         "Verify the audit log: ends with status 1 and names the first entry of each tenant that was changed."
     )
+    example = "verify_audit --tenant acme"
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        tenants = AuditEntry.objects.order_by("tenant_id").values_list("tenant_id", flat=True).distinct()
-        broken = [entry for tenant in tenants if (entry := next(audit.broken_links(tenant), None))]
+    def arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--tenant", help="its id; all if left out")
+
+    def work(self, tenant: str | None, **options: Any) -> None:
+        entries = AuditEntry.objects.order_by("tenant_id").values_list("tenant_id", flat=True).distinct()
+        tenants = [tenant] if tenant else list(entries)
+        broken = [entry for each in tenants if (entry := next(audit.broken_links(each), None))]
         for entry in broken:
-            self.stdout.write(
-                f"Tenant {entry.tenant_id}: entry {entry.number} ({entry.action}, {entry.at}) does not "
-                "follow from the one before it."
-            )
+            sentence = f"Tenant {entry.tenant_id}: {audit.sentence_of(entry)}"
+            self.tell(sentence, tenant_id=entry.tenant_id, number=entry.number, detail=sentence)
         if broken:
             raise SystemExit(1)
-        self.stdout.write("Every entry follows from the one before it.")
+        self.tell("Every entry follows from the one before it.", tenants=len(tenants))

@@ -1,0 +1,2 @@
+"""Who may come in and who did what, for operators. What is shown once is on the page that answers, and
+nowhere else."""
