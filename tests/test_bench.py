@@ -24,7 +24,11 @@ def test_it_measures_ours_beside_what_is_usual(tmp_path: Path, redis_server: obj
 
     assert ended.returncode == 0, ended.stderr
     assert "deliver: From pending rows to recorded attempts" in ended.stdout
+    assert "≥ 20,000" in ended.stdout
     figures = json.loads(file.read_text())["scenarios"]
+    assert ("deliveries_per_second" in figures["deliver"]["missed"]) == (
+        figures["deliver"]["medians"]["deliveries_per_second"] < 20_000
+    )
     assert figures["deliver"]["medians"]["times_naive"] > 0
     assert figures["backlog"]["medians"]["us_per_job_loaded"] > 0
     assert figures["pruning"]["medians"]["left"] == 0

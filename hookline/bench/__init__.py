@@ -8,6 +8,8 @@ seed        fills the store with what a scenario starts from
 scenarios   what is measured
 keeping     the same, of retention
 scraping    the same, of /metrics
+steady      the same, of a server that runs for long
+targets     what the figures are meant to be
 naive       one Celery task for each delivery, one serializer for each event
 report      medians, the table, the JSON file
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from hookline import __version__
+from hookline.bench.targets import TARGETS, Target, missed
 
 Figures = Mapping[str, float]
 
@@ -17,8 +18,16 @@ def medians(plays: Sequence[Figures]) -> dict[str, float]:
 
 
 def table(name: str, summary: str, figures: Figures) -> str:
-    rows = [f"  {figure:<26}{shown(value):>14}" for figure, value in figures.items()]
+    targets = TARGETS.get(name, {})
+    rows = [
+        f"  {figure:<26}{shown(value):>14}{_verdict(targets.get(figure), value)}"
+        for figure, value in figures.items()
+    ]
     return "\n".join([f"{name}: {summary}", *rows, ""])
+
+
+def _verdict(target: Target | None, value: float) -> str:
+    return f"   {'met' if target.is_met(value) else 'MISSED'}: {target}" if target else ""
 
 
 def shown(value: float) -> str:
@@ -36,7 +45,13 @@ def write(path: Path, scale: float, results: Mapping[str, Sequence[Figures]]) ->
         },
         "scale": scale,
         "scenarios": {
-            name: {"medians": medians(plays), "plays": list(plays)} for name, plays in results.items()
+            name: {
+                "medians": (figures := medians(plays)),
+                "targets": {figure: str(target) for figure, target in TARGETS.get(name, {}).items()},
+                "missed": missed(name, figures),
+                "plays": list(plays),
+            }
+            for name, plays in results.items()
         },
     }
     path.write_text(json.dumps(document, indent=2) + "\n")

@@ -127,6 +127,15 @@ class Meter:
         return sum(map(_cpu, _tree(self.pid))), sum(map(_cpu, _tree(self.database))), _wal()
 
 
+def largest(pid: int, role: str) -> float:
+    """MB of the largest process below this one whose command line has the word."""
+    return max((_memory(child) for child in _tree(pid) if role in _command(child)), default=0.0)
+
+
+def _command(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
 def _tree(pid: int) -> list[int]:
     """A process and all below it."""
     if not pid:

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     requires_system_checks: Any = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("scenarios", nargs="*", help="which to play; all if none is named")
+        parser.add_argument("scenarios", nargs="*", help="which to play; the usual ones if none is named")
         parser.add_argument("--scale", type=float, default=0.2, help="1 is full size; default %(default)s")
         parser.add_argument(
             "--plays", type=int, default=PLAYS, help="of each; medians of %(default)s by default"
@@ -48,9 +48,9 @@ class Command(BaseCommand):
 
     def _play(self, options: dict[str, Any]) -> None:
         from hookline.bench import report  # noqa: PLC0415 - it takes what only the inner process has
-        from hookline.bench.scenarios import SCENARIOS  # noqa: PLC0415
+        from hookline.bench.scenarios import SCENARIOS, USUAL  # noqa: PLC0415
 
-        wanted = options["scenarios"] or list(SCENARIOS)
+        wanted = options["scenarios"] or list(USUAL)
         if unknown := set(wanted) - set(SCENARIOS):
             refuse(f"There is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}.")
         call_command("migrate", verbosity=0)
