@@ -55,7 +55,10 @@ def count(family: Family, *labels: str, by: int = 1) -> None:
 def observe(family: Family, *labels: str, values: Sequence[int]) -> None:
     """Counts each value in the smallest bucket that holds it; the text adds the buckets up."""
     sums: dict[Sum, int] = {(family, family.name + SUM, labels): sum(values)}
-    for bucket, number in Tally(bucket_of(family, value) for value in values).items():
+    buckets: Tally[str] = Tally()
+    for value, number in Tally(values).items():
+        buckets[bucket_of(family, value)] += number
+    for bucket, number in buckets.items():
         sums[family, family.name, (*labels, bucket)] = number
     _add_up(sums)
 
