@@ -1,6 +1,7 @@
 """Where Django looks for the console's pages of this application."""
 
 from deliveries.console import (
+    alerts,
     attempts,
     dead_letters,
     endpoint_forms,
@@ -16,6 +17,7 @@ from deliveries.console import (
 )
 
 __all__ = [
+    "alerts",
     "attempts",
     "dead_letters",
     "endpoint_forms",

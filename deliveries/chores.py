@@ -11,7 +11,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Q
 
-from deliveries import breaker, gone, payloads, purge, retention
+from deliveries import gone, payloads, purge, retention
 from deliveries.queue import lanes
 from hookline.database import now
 from hookline.ids import NO_ID
@@ -27,7 +27,6 @@ PAYLOADS = "payloads"
 PURGE = "purge"
 REPAIR = "repair"
 SERIES = "series"
-TEND = "tend"
 
 # A process that has not said for so long that it goes on is taken for dead. Should it be alive, two
 # do the chore together, which is slower and no worse.
@@ -43,15 +42,18 @@ def _chores() -> dict[str, tuple[timedelta, Work]]:
         PURGE: (timedelta(minutes=1), lambda progress: purge.purge_all()),
         REPAIR: (timedelta(hours=1), lambda progress: lanes.repair()),
         SERIES: (timedelta(hours=1), lambda progress: gone.forget()),
-        TEND: (timedelta(seconds=30), lambda progress: breaker.tend()),
     }
 
 
 def run_due() -> None:
     """Does what is due and not already being done by another process."""
     for name, (period, work) in _chores().items():
-        if _take(name, period):
-            _do(name, work)
+        run_if_due(name, period, work)
+
+
+def run_if_due(name: str, period: timedelta, work: Work) -> None:
+    if _take(name, period):
+        _do(name, work)
 
 
 def make_due(name: str) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
 
 from deliveries.models import (
+    Alert,
     Attempt,
     DeadLetter,
     Endpoint,
     Event,
     Job,
     Lane,
+    Notice,
     Subscription,
 )
 from deliveries.models.endpoints import DisabledFor
@@ -105,6 +107,16 @@ def oldest_due() -> dict[str, datetime]:
         if due_at and due_at <= moment:
             oldest[tenant] = min(due_at, oldest.get(tenant, due_at))
     return oldest
+
+
+def firing_alerts() -> dict[str, int]:
+    counted = dict(Alert.objects.filter(is_firing=True).order_by().values_list("kind").annotate(n=Count("*")))
+    return {kind: counted.get(kind, 0) for kind in Alert.Kind.values}
+
+
+def untold_notices() -> dict[str, int]:
+    """Notices that wait, by channel."""
+    return dict(Notice.objects.order_by().values_list("channel").annotate(n=Count("*")))
 
 
 def requests_in_flight() -> Iterator[tuple[str, int]]:

@@ -4,23 +4,21 @@ It finds due work when no bell was heard, takes back what dead workers owned, do
 that are due, takes the steps of runs, and says that this process is alive.
 """
 
-import logging
 import random
 import threading
 import time
 from collections.abc import Callable
 
-from django.db import Error, connection
+from django.db import connection
 
-from deliveries import chores, pump
+from deliveries import chores, pump, watch
 from deliveries.queue.claim import Claimer
 from deliveries.queue.settle import RESCUED_AT_ONCE, rescue
 from deliveries.runs.work import work
+from deliveries.turns import alone, safely
 from hookline.counters import count
 from hookline.families import SWEEPS
 from hookline.heartbeat import Heartbeat
-
-logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 2.0
 JITTER = 0.25
@@ -38,8 +36,8 @@ def rescue_all() -> None:
 
 
 class Sweeper:
-    """Sweeps until `stop`. Deliveries, chores and runs have threads of their own, so that none keeps
-    the sweep from finding work and lost leases, nor from saying that it is alive."""
+    """Sweeps until `stop`. Deliveries, chores, runs and the watch have threads of their own, so that none
+    keeps the sweep from finding work and lost leases, nor from saying that it is alive."""
 
     def __init__(self, stop: threading.Event, kind: str = "worker") -> None:
         self.stop = stop
@@ -62,9 +60,9 @@ class Sweeper:
 
     def _run(self) -> None:
         while not self.stop.is_set():
-            _safely(self._turn)
+            safely(self._turn)
             self.stop.wait(SWEEP_SECONDS * random.uniform(1 - JITTER, 1 + JITTER))
-        _safely(self.heartbeat.end)
+        safely(self.heartbeat.end)
         connection.close()
 
     def _turn(self) -> None:
@@ -75,26 +73,10 @@ class Sweeper:
         rescue_all()
         self._start("chores", chores.run_due)
         self._start("runs", lambda: work(self.stop))
+        self._start("watch", watch.run_due)
         count(SWEEPS)
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
         if name not in self.started or not self.started[name].is_alive():
-            self.started[name] = threading.Thread(target=_alone, args=[work], name=name, daemon=True)
+            self.started[name] = threading.Thread(target=alone, args=[work], name=name, daemon=True)
             self.started[name].start()
-
-
-def _alone(work: Callable[[], None]) -> None:
-    """For a thread that ends with its work: the connection goes back to the pool."""
-    _safely(work)
-    connection.close()
-
-
-def _safely(work: Callable[[], None]) -> None:
-    """Whatever fails is tried again at the next turn: nothing else finds what was lost."""
-    try:
-        work()
-    except Error as fault:
-        logger.warning("The sweep could not reach the database (%s); it tries again", fault)
-        connection.close()
-    except Exception:
-        logger.exception("The sweep failed; it tries again")

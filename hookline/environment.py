@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from hookline import datadir
 
@@ -25,6 +26,7 @@ RETIRED = frozenset(
     "HL_PRESENCE_TTL_SECS HL_RETENTION_DAYS HL_COMPACT_INTERVAL_SECS HL_AUTH_MODE "
     "HL_SERVICE_TOKEN HL_EMBEDDED_MODE".split()
 )
+SMTP_PORTS = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
 FOR_CLIENTS = frozenset(["HL_URL"])
 
 
@@ -143,6 +145,31 @@ def url(example: str, *schemes: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def parse_addresses(text: str) -> list[str]:
+    """Mail addresses, separated by commas."""
+    addresses = [address.strip() for address in text.split(",") if address.strip()]
+    if wrong := [address for address in addresses if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address)]:
+        raise ValueError(f"write addresses such as ops@example.com, not {wrong[0]!r}")
+    return addresses
+
+
+def parse_smtp(text: str) -> dict[str, Any]:
+    """A mail server as Django's backend takes it. Refuses without repeating what it read."""
+    scheme, parts = text.partition("://")[0], urlsplit(text)
+    if text and (scheme not in SMTP_PORTS or not parts.hostname):
+        raise ValueError("write a URL such as smtp+tls://user:password@mail.example.com:587")
+    if not text:
+        return {}
+    return {
+        "host": parts.hostname,
+        "port": parts.port or SMTP_PORTS[scheme],
+        "username": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "use_tls": scheme == "smtp+tls",
+        "use_ssl": scheme == "smtp+ssl",
+    }
 
 
 def parse_certificates(path: str) -> str:

@@ -19,6 +19,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from deliveries import backlog, stats
 from hookline import __version__
 from hookline.database import now, patient
+from hookline.heartbeat import DELIVERERS
 from hookline.labels import OTHER
 from hookline.models import Chore, Switch
 
@@ -48,6 +49,8 @@ MEANINGS: dict[str, tuple[str, Labels]] = {
     "hookline_processes": ("Processes that say that they are alive, by kind.", ("kind",)),
     "hookline_stream_clients": ("Open streams.", ()),
     "hookline_claims_paused": ("Whether deliveries are paused, 1 or 0.", ()),
+    "hookline_alerts": ("Things amiss that an operator is told of, by kind.", ("kind",)),
+    "hookline_notices": ("Notices to an operator that an alert channel has not taken yet.", ("channel",)),
     "hookline_chore_run_timestamp_seconds": ("When each chore last ended well.", ("chore",)),
     "hookline_build_info": ("Always 1.", ("version", "python", "store")),
     "hookline_gauges_complete": (
@@ -55,7 +58,6 @@ MEANINGS: dict[str, tuple[str, Labels]] = {
     ),
     "hookline_gauges_seconds": ("How long it took to read all gauges.", ()),
 }  # fmt: skip
-DELIVERERS = frozenset(["worker", "serve", "deliver"])
 KINDS = ("web", "worker")
 
 
@@ -109,6 +111,8 @@ def _samples() -> dict[str, dict[Labels, float]]:
         "hookline_processes": _by_label({kind: kinds[kind] for kind in sorted({*KINDS, *kinds})}),
         "hookline_stream_clients": {(): sum(process.streams for process in processes)},
         "hookline_claims_paused": {(): Switch.objects.filter(name=Switch.CLAIMS_PAUSED, is_on=True).count()},
+        "hookline_alerts": _by_label(stats.firing_alerts()),
+        "hookline_notices": _by_label(stats.untold_notices()),
         "hookline_chore_run_timestamp_seconds": {
             (chore.name,): chore.last_run_at.timestamp() for chore in runs if chore.last_run_at
         },

@@ -8,6 +8,9 @@ from hookline.database import now
 from hookline.ids import uuid7
 from hookline.models import Process
 
+# The kinds of process that carry out deliveries.
+DELIVERERS = ("worker", "serve", "deliver")
+
 
 class Heartbeat:
     """One row for one process, written at each beat and removed at a proper end."""

@@ -8,7 +8,7 @@ from csp.constants import NONE, SELF
 
 from deliveries.sending.guard import parse_allow
 from hookline import __version__, failpoints
-from hookline.environment import choice, parse_certificates, parse_schedule, url
+from hookline.environment import choice, parse_addresses, parse_certificates, parse_schedule, parse_smtp, url
 from hookline.environment import environment as env
 from hookline.keyring import parse_keys
 
@@ -155,6 +155,41 @@ HL_LOG_LEVEL = env.value(
     "HL_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.",
     choice("DEBUG", "INFO", "WARNING", "ERROR"),
 )  # fmt: skip
+
+env.concern = "Whom it tells"
+
+HL_ALERT_URL = env.value(
+    "HL_ALERT_URL",
+    "",
+    "Where to POST alerts as JSON.",
+    url("https://ops.example.com/alerts", "http", "https"),
+)
+HL_ALERT_SECRET = env.text(
+    "HL_ALERT_SECRET", "", "Signs them by Standard Webhooks: `whsec_` and base64, or any text."
+)
+HL_ALERT_SLACK_URL = env.value(
+    "HL_ALERT_SLACK_URL", "", "Where to POST alerts as messages for Slack, or what understands those.",
+    url("https://hooks.slack.com/services/…", "http", "https"),
+)  # fmt: skip
+HL_ALERT_EMAIL = env.value(
+    "HL_ALERT_EMAIL", "", "Who gets alerts by mail, separated by commas. Needs HL_SMTP_URL.", parse_addresses
+)
+HL_ALERT_FROM = env.value("HL_ALERT_FROM", "hookline@localhost", "The sender of that mail.", parse_addresses)
+HL_SMTP_URL = env.value(
+    "HL_SMTP_URL", "", "Mail server: `smtp+tls://user:password@host:587`; `smtp+ssl` for TLS from the start, "
+    "`smtp` for none.", parse_smtp,
+)  # fmt: skip
+HL_ALERT_LATE_SECS = env.integer(
+    "HL_ALERT_LATE_SECS", 120, "Tell when a delivery that nothing but workers holds up is late by so much. "
+    "0 means never.",
+)  # fmt: skip
+HL_ALERT_DLQ_SIZE = env.integer(
+    "HL_ALERT_DLQ_SIZE",
+    1000,
+    "Tell when there are so many dead letters, and at each doubling. 0 means never.",
+)
+if HL_ALERT_EMAIL and not HL_SMTP_URL:
+    env.problems.append("HL_ALERT_EMAIL: mail needs a server; set HL_SMTP_URL, too.")
 
 env.concern = "For tests of what is thrown away afterwards"
 

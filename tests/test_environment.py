@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from hookline.environment import Environment, choice, parse_boolean, parse_durations, parse_schedule
+from hookline.environment import (
+    Environment,
+    choice,
+    parse_boolean,
+    parse_durations,
+    parse_schedule,
+    parse_smtp,
+)
 
 SECRET = "bm90IHRoaXJ0eS10d28gYnl0ZXM="
 
@@ -41,6 +48,15 @@ WRONG = {
     "HL_DEV_INBOX": "y",
     "HL_DEMO_INBOX": "n",
     "HL_LOG_LEVEL": "LOUD",
+    "HL_METRICS_LABELS": "many",
+    "HL_DISABLE_AFTER_SECS": "5d",
+    "HL_ALERT_URL": f"ops.example.com/?token={SECRET}",
+    "HL_ALERT_SLACK_URL": f"slack/{SECRET}",
+    "HL_ALERT_EMAIL": "ops@example.com, nobody",
+    "HL_ALERT_FROM": "Hook Line <a@b>",
+    "HL_SMTP_URL": f"mail://user:{SECRET}@mail.example.com",
+    "HL_ALERT_LATE_SECS": "soon",
+    "HL_ALERT_DLQ_SIZE": "-1",
     "HL_THROWAWAY": "perhaps",
     "HL_FAILPOINTS": "everywhere=kill:0",
 }
@@ -64,6 +80,26 @@ def test_every_wrong_value_is_named_in_one_start_that_ends_with_status_2(tmp_pat
     assert named == WRONG.keys()
     assert all(line.startswith("hookline: HL_") for line in ended.stderr.splitlines())
     assert SECRET not in ended.stderr
+
+
+def test_mail_without_a_server_ends_with_status_2(tmp_path: Path) -> None:
+    ended = start(tmp_path, HL_ALERT_EMAIL="ops@example.com")
+
+    assert (ended.returncode, ended.stderr) == (
+        2, "hookline: HL_ALERT_EMAIL: mail needs a server; set HL_SMTP_URL, too.\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("smtp://localhost", ("localhost", 25, "", "", False, False)),
+        ("smtp+tls://us%40er:p%3Ass@mail:587", ("mail", 587, "us@er", "p:ss", True, False)),
+        ("smtp+ssl://user:pass@mail", ("mail", 465, "user", "pass", False, True)),
+    ],
+)
+def test_a_mail_server_is_read_from_its_url(url: str, place: tuple[object, ...]) -> None:
+    assert tuple(parse_smtp(url).values()) == place
 
 
 @pytest.mark.parametrize(

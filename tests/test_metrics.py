@@ -34,6 +34,7 @@ KNOWN = {
     "hookline_stream_events": "counter",
 }
 FAMILIES = KNOWN | {
+    "hookline_alerts": "gauge",
     "hookline_api_requests": "counter",
     "hookline_api_request_ms": "histogram",
     "hookline_attempts": "counter",
@@ -49,6 +50,7 @@ FAMILIES = KNOWN | {
     "hookline_gauges_complete": "gauge",
     "hookline_gauges_seconds": "gauge",
     "hookline_lanes": "gauge",
+    "hookline_notices": "gauge",
     "hookline_oldest_due_seconds": "gauge",
     "hookline_processes": "gauge",
     "hookline_rescued_leases": "counter",

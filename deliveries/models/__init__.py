@@ -1,5 +1,6 @@
 """The rows of the line. Eight nouns; the API says "delivery" where we say Attempt."""
 
+from deliveries.models.alerts import Alert, Notice
 from deliveries.models.endpoints import Endpoint, Subscription
 from deliveries.models.events import Event, IdempotencyKey
 from deliveries.models.inbox import InboxMessage
@@ -10,6 +11,7 @@ from deliveries.models.runs import Run
 from deliveries.models.traffic import Traffic
 
 __all__ = [
+    "Alert",
     "Attempt",
     "Bell",
     "DeadLetter",
@@ -19,6 +21,7 @@ __all__ = [
     "InboxMessage",
     "Job",
     "Lane",
+    "Notice",
     "Replay",
     "Run",
     "Subscription",

@@ -18,6 +18,7 @@ from deliveries.runs.told import document_of, document_of_preview
 from hookline import commands
 from hookline.commands import Action
 from hookline.errors import Invalid
+from hookline.heartbeat import DELIVERERS
 from hookline.ids import parse_uuid
 from hookline.progress import show
 from hookline.times import EPOCH, milliseconds
@@ -26,7 +27,6 @@ from tenants import lifecycle
 LOOK_SECONDS = 0.5
 # What a shell calls the end by Ctrl-C.
 INTERRUPTED = 130
-DELIVERERS = {"worker", "serve", "deliver"}
 
 
 class Starts(Action):

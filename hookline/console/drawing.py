@@ -30,6 +30,8 @@ SIGNS = {
     "held": "‖",
     "dead": "✗",
     "failure": "✗",
+    "firing": "!",
+    "over": "✓",
     "disabled": "✗",
     "deleted": "✗",
     "revoked": "✗",

@@ -44,6 +44,7 @@ SECTIONS = {
         Item("Audit log", "tenants_auditentry_changelist", "tenants.view_auditentry", "u", "audit"),
     ),
     "Installation": (
+        Item("Alerts", "deliveries_alert_changelist", "deliveries.view_alert", "l", "alert"),
         Item("Processes", "hookline_process_changelist", "hookline.view_process", "w", "process"),
         Item("People", "auth_user_changelist", "auth.view_user", "p", "person"),
     ),

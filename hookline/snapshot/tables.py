@@ -16,6 +16,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import Field, Model
 
 from deliveries.models import (
+    Alert,
     Attempt,
     Bell,
     DeadLetter,
@@ -25,6 +26,7 @@ from deliveries.models import (
     InboxMessage,
     Job,
     Lane,
+    Notice,
     Replay,
     Run,
     Subscription,
@@ -61,6 +63,8 @@ HELD: tuple[type[Model], ...] = (
 LEFT_OUT: dict[type[Model], str] = {
     Process: "speaks of the processes that run now",
     Chore: "speaks of the processes that run now",
+    Alert: "is seen anew where it still holds",
+    Notice: "speaks of what is seen anew",
     Login: "holds off a guesser of passwords for some minutes",
     Session: "people log in again",
     LogEntry: "the audit log is the record",

@@ -364,6 +364,26 @@ CREATE TABLE "traffic" ("scope" text NOT NULL,
 CREATE INDEX "traffic_age" ON "traffic" ("seconds", "at");
 CREATE INDEX "traffic_failed" ON "traffic" ("at") WHERE ("name" = 'failed' AND "seconds" = 3600);
 
+-- deliveries 0008_alerts
+CREATE TABLE "notices" ("id" uuid NOT NULL PRIMARY KEY,
+  "channel" varchar(10) NOT NULL,
+  "document" json NOT NULL,
+  "created_at" timestamp with time zone NOT NULL,
+  "due_at" timestamp with time zone NOT NULL,
+  "try_count" integer NOT NULL,
+  "error" text NOT NULL);
+CREATE TABLE "alerts" ("key" varchar(80) NOT NULL PRIMARY KEY,
+  "kind" varchar(20) NOT NULL,
+  "is_firing" boolean NOT NULL,
+  "level" integer NOT NULL,
+  "since" timestamp with time zone NOT NULL,
+  "text" text NOT NULL,
+  "seen_at" timestamp with time zone NOT NULL,
+  "told_at" timestamp with time zone NOT NULL,
+  "ended_at" timestamp with time zone NULL);
+CREATE INDEX "alerts_key_d376cdf6_like" ON "alerts" ("key" varchar_pattern_ops);
+CREATE INDEX "alerts_firing" ON "alerts" ("kind") WHERE "is_firing";
+
 -- hookline 0002_chore_reached
 ALTER TABLE "chores" ADD COLUMN "reached" uuid NULL;
 
@@ -421,6 +441,7 @@ INSERT INTO "django_migrations" ("app", "name", "applied") VALUES
   ('deliveries', '0005_dlq_newest', now()),
   ('deliveries', '0006_runs', now()),
   ('deliveries', '0007_traffic', now()),
+  ('deliveries', '0008_alerts', now()),
   ('hookline', '0002_chore_reached', now()),
   ('hookline', '0003_login', now()),
   ('sessions', '0001_initial', now()),

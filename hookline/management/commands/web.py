@@ -2,7 +2,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from deliveries.watch import Watch
 from hookline import installation, lifecycle, start, web
+from hookline.lifecycle import stopping
 
 
 class Command(BaseCommand):
@@ -14,5 +16,8 @@ class Command(BaseCommand):
         start.raise_file_limit()
         start.calm_collector()
         installation.set_console_password()
+        watch = Watch(stopping, kind="web")
+        watch.start()
         web.serve()
+        watch.join(lifecycle.GRACE_SECONDS)
         lifecycle.leave()
