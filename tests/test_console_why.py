@@ -304,6 +304,18 @@ def test_the_rules_of_a_subscription_are_there_to_be_tried_and_changed(viewer: C
     assert "Subscribe " not in page
 
 
+def test_the_page_of_a_subscription_leads_to_where_it_is_tried_and_ends_it(
+    operator: Client, acme: Tenant
+) -> None:
+    subscription = make_subscription(make_endpoint(acme, URL), "orders.*", {"eq": "topic", "value": 1.50})
+    where = place("deliveries_subscription_change", subscription.id)
+    page = operator.get(where).text
+    assert f"{place('rules_try')}?subscription={subscription.id}" in page
+    assert place("subscription_end", subscription.id) in page
+    operator.post(place("subscription_end", subscription.id))
+    assert place("subscription_end", subscription.id) not in operator.get(where).text
+
+
 def test_an_endpoint_is_subscribed_and_the_subscription_ended(operator: Client, acme: Tenant) -> None:
     endpoint = make_endpoint(acme, URL)
     rule = '{"gte": "payload.n", "value": 1.50}'

@@ -85,7 +85,7 @@ event_fates = extend_schema_view(
         ],
         description="One item for each subscription of each endpoint: delivered, on its way and waiting for "
         "what, given up, or not sent, with the segment of the topic or the clause of the filter that did "
-        "not match. Endpoints that the event was sent to come first, beyond the limit.",
+        "not match. Endpoints that the event was sent to come first. The limit is of endpoints.",
     )
 )
 

@@ -11,6 +11,7 @@ from deliveries.console.names import to_endpoint, with_endpoint
 from deliveries.models import Subscription
 from hookline.console.drawing import as_text, moment, short
 from hookline.console.rows import Rows
+from hookline.layout import laid_out
 
 
 @admin.register(Subscription)
@@ -21,7 +22,10 @@ class SubscriptionAdmin(Rows):
     narrowed_by = ("tenant_id", "endpoint_id", "deleted_at__isnull")
     indexed_by = ("tenant_id", "endpoint_id")
     hint = "An endpoint gets no event before it has a subscription."
-    fields = ("id", "of_tenant", "to", "topic_pattern", "filtered", "transformed", "description", "made")
+    change_form_template = "console/subscription.html"
+    fields = (
+        "id", "of_tenant", "to", "topic_pattern", "filtered", "transformed", "description", "made", "ended",
+    )  # fmt: skip
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
@@ -45,12 +49,16 @@ class SubscriptionAdmin(Rows):
 
     @display(description="filter")
     def filtered(self, subscription: Subscription) -> Any:
-        return as_text(subscription.filter)
+        return as_text(laid_out(subscription.filter or ""))
 
     @display(description="transform")
     def transformed(self, subscription: Subscription) -> Any:
-        return as_text(subscription.transform)
+        return as_text(laid_out(subscription.transform or ""))
 
     @display(description="made")
     def made(self, subscription: Subscription) -> Any:
         return moment(subscription.created_at)
+
+    @display(description="ended")
+    def ended(self, subscription: Subscription) -> Any:
+        return moment(subscription.deleted_at)

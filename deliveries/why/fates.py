@@ -19,7 +19,6 @@ from deliveries.why.waiting import Case, Line, Outcome, State, state_of
 from hookline.database import now
 
 MOST_JOBS = 2000
-MOST_REACHED = 200
 # Of one endpoint, beside those that the event has jobs for.
 MOST_SUBSCRIPTIONS = 20
 NO_SUBSCRIPTION = State(Outcome.NOT_SENT, "It has no subscription, so that no event reaches it.")
@@ -73,24 +72,26 @@ def of_queue(endpoint: Endpoint) -> tuple[Job, State] | None:
 
 
 def page(event: Event, after: UUID | None, most: int) -> tuple[list[Fate], UUID | None]:
-    """All fates, some endpoints at a time, and what to ask for the next ones with.
+    """The fates at some endpoints at a time, and the endpoint to ask for the next ones after: first at
+    those that the event has jobs for, then at the others of its tenant, each in the order of their ids."""
+    reached, others = _reached(event), passed_over(event).values_list("id", flat=True)
+    if after is None:
+        ids = list(reached[: most + 1])
+    elif reached.filter(endpoint_id=after).exists():
+        ids = list(reached.filter(endpoint_id__gt=after)[: most + 1])
+    else:
+        ids, others = [], others.filter(id__gt=after)
+    ids += others[: most + 1 - len(ids)]
+    return at(event, ids[:most]), ids[most - 1] if len(ids) > most else None
 
-    The first page begins with the endpoints that the event has jobs for.
-    """
-    ids = reached(event) if after is None else []
-    passed = passed_over(event).filter(id__gt=after) if after else passed_over(event)
-    others = list(passed.values_list("id", flat=True)[: most + 1])
-    return at(event, [*ids, *others[:most]]), others[most - 1] if len(others) > most else None
 
-
-def reached(event: Event) -> list[UUID]:
-    """The endpoints that the event has jobs for, those of the newest jobs first."""
-    jobs = Job.objects.filter(event_id=event.id, tenant_id=event.tenant_id).order_by("-id")
-    return list(dict.fromkeys(jobs.values_list("endpoint_id", flat=True)[:MOST_JOBS]))[:MOST_REACHED]
+def _reached(event: Event) -> "QuerySet[Job, UUID]":
+    jobs = Job.objects.filter(event_id=event.id, tenant_id=event.tenant_id)
+    return jobs.order_by("endpoint_id").values_list("endpoint_id", flat=True).distinct()
 
 
 def passed_over(event: Event) -> "QuerySet[Endpoint]":
-    """The tenant's endpoints that the event has no job for, in the order in which they were made."""
+    """The tenant's endpoints that the event has no job for."""
     jobs = Job.objects.filter(event_id=event.id)
     others = Endpoint.objects.exclude(id__in=jobs.values("endpoint_id"))
     return others.filter(tenant_id=event.tenant_id).order_by("id")
