@@ -3,15 +3,16 @@
 from django.db import transaction
 
 from deliveries import bell
-from hookline.database import write
+from hookline.database import checkpoint, write
 from hookline.models import Switch
 from tenants import audit
 
 
 def pause(tenant_id: str, by: str) -> None:
     """Workers end what they have begun and take nothing more. The audit log is that of the tenant of
-    whoever did it."""
+    whoever did it. The embedded store's file is made whole, since scripts pause, copy, and resume."""
     _turn(True, tenant_id, by, "claims.paused")
+    transaction.on_commit(checkpoint)
 
 
 def resume(tenant_id: str, by: str) -> None:

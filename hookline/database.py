@@ -116,6 +116,14 @@ def write(*, durable: bool = True) -> Iterator[None]:
         yield
 
 
+def checkpoint() -> None:
+    """Moves all that was written into the embedded store's one file, so that whoever copies the directory
+    next gets it whole. PostgreSQL sees to that itself."""
+    if not is_postgres():
+        with _one_writer:
+            rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 @contextmanager
 def patient(seconds: float) -> Iterator[None]:
     """Reads of much that may wait: they give up after so long (on PostgreSQL each of them) with

@@ -39,6 +39,7 @@ PROGRAMS: dict[str, Callable[[], object]] = {
     "pgbouncer": pgbouncer_program,
     "postgresql": postgres_programs,
     "redis-server": redis_program,
+    "rsync": program("rsync"),
     "systemd": program("systemd-analyze"),
 }
 CLUSTER = Path("/etc/postgresql-common/createcluster.conf")

@@ -33,7 +33,7 @@ ENVIRONMENT = {
 # Besides HookLine's own two stores: PostgreSQL behind PgBouncer.
 POOLED = "pgbouncer"
 # What the tests of other people's clients run them with.
-CLIENTS = ["curl", "golang-go", "jq", "nodejs"]
+CLIENTS = ["curl", "golang-go", "jq", "nodejs", "rsync"]
 PACKAGES = {"embedded": [], "postgres": ["postgresql"], POOLED: ["postgresql", "pgbouncer"]}
 
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>

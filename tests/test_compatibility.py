@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from tests.clients.sdk import HookLineClient, HookLineError
 from tests.live import LiveApi, LiveServer
 from tests.receiver import Receiver, Reply
 from tests.servers import CLIENTS, ENVIRONMENT
+from tests.serving import BANNER, Serving, publish, send_to
 
 PLACE = Path(__file__).parent / "clients"
 OPERATOR = ENVIRONMENT["HL_ADMIN_KEY"]
@@ -309,6 +310,29 @@ def test_the_command_line_looks_at_the_installation(live: LiveServer, tmp_path: 
     assert told(operator, "admin", "compact")["ok"] is True
     actions = {entry["action"] for entry in told(operator, "admin", "audit", "--limit", "10")["items"]}
     assert {"claims.paused", "claims.resumed"} <= actions
+
+
+@pytest.mark.embedded
+def test_the_command_line_copies_a_store_that_starts_again(
+    serve: Callable[..., Serving], receiver: Receiver, tmp_path: Path
+) -> None:
+    serving = serve()
+    serving.wait_for(BANNER)
+    send_to(receiver, serving)
+    receiver.wait_for("/", 1)
+    place = {"HL_DATA_DIR": str(serving.data)}
+    create = [str(PLACE / "hl"), "store", "snapshot", "create", "--dest", str(tmp_path / "copy")]
+    said = subprocess.check_output(create, env=settings_of(serving.api()) | place, encoding="utf-8")
+    publish(serving)
+    receiver.wait_for("/", 2)  # deliveries go on after it
+
+    copied = serve(HL_DATA_DIR=str(tmp_path / "copy"))
+    copied.wait_for(BANNER)
+
+    assert said.endswith(f"✓ Snapshot saved to: {tmp_path / 'copy'}\n")
+    assert (tmp_path / "copy/hookline.sqlite3-wal").stat().st_size < 1_000_000
+    assert copied.api().get("/v1/events").json["count"] == 1
+    assert copied.api().post("/v1/events", {"topic": "order.paid"}).status == 201
 
 
 @pytest.mark.parametrize(
