@@ -8,8 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
-from hookline import throwaway
+import hookline.api
+from deliveries import documents as event_documents
+from deliveries import retries, stream
+from deliveries.api import events
+from deliveries.fields import SubscriptionFields
+from deliveries.rules import filters, headers, topics, urls
+from hookline import jsontext, throwaway
+from hookline.environment import environment
 from tests import installation
 from tests.live import ROOT
 from tests.servers import CLIENTS
@@ -71,3 +79,40 @@ def shape(value: Any) -> Any:
     if isinstance(value, list):
         return [shape(part) for part in value]
     return type(value).__name__
+
+
+# --- What the API's guide says in numbers -------------------------------------------------
+
+API = (ROOT / "docs/api.md").read_text()
+UNITS = {"s": "s", "m": "min", "h": "h"}
+[SCHEDULE] = [variable.default for variable in environment.variables if variable.name == "HL_RETRY_SCHEDULE"]
+
+
+def test_its_limits_are_those_of_the_code() -> None:
+    told = {
+        "an event": f"`HL_MAX_PAYLOAD_BYTES`, {settings.HL_MAX_PAYLOAD_BYTES >> 10} KiB",
+        "a batch": f"{events.BATCH_LIMIT:,} events, {events.BATCH_BODY_LIMIT >> 20} MiB",
+        "other bodies": f"{hookline.api.BODY_LIMIT >> 20} MiB",
+        "nesting of JSON": f"{jsontext.MAX_DEPTH} levels",
+        "pending jobs of a tenant": f"`HL_MAX_QUEUE_DEPTH`, {settings.HL_MAX_QUEUE_DEPTH:,}",
+        "an idempotency key": f"{event_documents.LONGEST_KEY:,} bytes, remembered 24 hours",
+        "a topic pattern": f"{topics.LONGEST:,} characters",
+        "a URL": f"{urls.LONGEST:,} characters",
+        "headers of an endpoint": f"{headers.MOST_HEADERS}, each up to {headers.LONGEST_VALUE:,} characters",
+        "a filter, a transform": (
+            f"{SubscriptionFields.LONGEST_RULE >> 10} KiB; filters nest up to {filters.MAX_DEPTH} levels"
+        ),
+        "open streams of a web process": f"{stream.MOST_STREAMS}",
+        "history": f"`HL_RETENTION_SECS`, {settings.HL_RETENTION_SECS // 86_400} days",
+    }
+
+    limits = API.partition("## Limits")[2]
+    assert dict(re.findall(r"^\| (.+?) \| (.+?) \|$", limits, re.MULTILINE)[1:]) == told
+
+
+def test_it_says_what_is_given_up_at_once_and_when_the_rest_is_tried_again() -> None:
+    permanent = ", ".join(map(str, sorted(retries.PERMANENT - {retries.GONE})))
+    schedule = [f"{delay[:-1]} {UNITS[delay[-1]]}" for delay in SCHEDULE.split()]
+
+    assert f"| {permanent} | given up at once" in API
+    assert f"The schedule is {', '.join(schedule)}, each" in API.replace("\n", " ")
