@@ -1,8 +1,9 @@
 """One scenario from its beginning to its verdict."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 from hookline import throwaway
 from hookline.bench import stage
@@ -16,12 +17,10 @@ from hookline.chaos.verdict import Verdict, judge, wait_for_the_end
 # A lease may be lost some times over, each time with a longer wait.
 END_SECONDS = 120.0
 
-Arrivals = Callable[[], dict[str, list[float]]]
-
 
 def play(name: str, scenario: Scenario, kills: int, events: int, rate: float) -> Verdict:
     with (
-        _receiving() as (port, arrived),
+        _receiving() as (port, log),
         fleet(scenario.store, port, scenario.layout, scenario.clock, **scenario.variables) as (
             started,
             postgres,
@@ -36,23 +35,25 @@ def play(name: str, scenario: Scenario, kills: int, events: int, rate: float) ->
             scenario.play(run)
         finally:
             producer.stop()
+        arrived = partial(receiver.arrivals, log)
         drained = wait_for_the_end(started, producer.books, arrived, END_SECONDS)
         verdict = judge(
             name, started, producer.books, arrived(), faults=run.faults, spare=scenario.spare,
             drained=drained, lease_seconds=scenario.lease_seconds, overdue=watch.end(),
+            forged=receiver.forged(log),
         )  # fmt: skip
         verdict.notes = run.notes
         return verdict
 
 
 @contextmanager
-def _receiving() -> Iterator[tuple[int, Arrivals]]:
+def _receiving() -> Iterator[tuple[int, Path]]:
     with throwaway.Directory() as directory:
         log = directory.path / "arrivals"
         log.touch()
-        taking = receiver.start(port := throwaway.free_port(), log)
+        taking = receiver.start(port := throwaway.free_port(), stage.KEY, log)
         try:
-            yield port, partial(receiver.arrivals, log)
+            yield port, log
         finally:
             taking.terminate()
             taking.wait()

@@ -16,6 +16,7 @@ RECOVERY_SECONDS = 6.0
 
 LOST_LEASES = "SELECT count(*) FROM attempts WHERE error = 'lease_lost'"
 RETRIED = "SELECT count(*) FROM attempts WHERE status = 'failure' AND error <> 'lease_lost'"
+TWICE = "SELECT count(*) - count(DISTINCT idempotency_key) FROM events"
 OPEN = "SELECT count(*) FROM jobs WHERE status IN ('pending', 'running')"
 WRONG = """
 SELECT count(*) FROM jobs WHERE status = 'succeeded' AND
@@ -25,7 +26,8 @@ SELECT count(*) FROM jobs WHERE status = 'succeeded' AND
 
 @dataclass
 class Verdict:
-    """`duplicates` are requests beyond the first of an event; `bound` is how many there may be.
+    """`twice` are events that were stored again under the same key, `forged` requests whose signature
+    does not hold. `duplicates` are requests beyond the first of an event; `bound` is how many there may be.
     `recovery_seconds` is the longest time from a claim that died with its worker until the job was
     there again for others: the lease, and what the sweep was late."""
 
@@ -35,6 +37,8 @@ class Verdict:
     faults: int
     refused: Mapping[int, int]
     lost: list[str]
+    twice: int
+    forged: int
     duplicates: int
     retried: int
     bound: int
@@ -53,6 +57,8 @@ class Verdict:
         """What was promised and did not hold, in words."""
         found = {
             f"{len(self.lost)} events lost": bool(self.lost),
+            f"{self.twice} events stored twice": self.twice > 0,
+            f"{self.forged} requests were not signed by us": self.forged > 0,
             f"{self.duplicates} duplicates where {self.bound} may be": self.duplicates > self.bound,
             f"{self.open} jobs were never ended": self.open > 0,
             f"{self.wrong} jobs succeeded without exactly one successful attempt": self.wrong > 0,
@@ -75,7 +81,7 @@ def wait_for_the_end(fleet: Fleet, books: Books, arrived: Any, seconds: float) -
 
 def judge(
     scenario: str, fleet: Fleet, books: Books, arrived: Mapping[str, list[float]], *, faults: int,
-    spare: int, drained: bool, lease_seconds: float, overdue: float,
+    spare: int, drained: bool, lease_seconds: float, overdue: float, forged: int,
 ) -> Verdict:  # fmt: skip
     """What is sent again after a failure counts as retried: on a busy machine some answers come late.
     `spare` is what a fault may double beyond the leases that were seen to be lost, and `overdue`
@@ -89,6 +95,8 @@ def judge(
         faults=faults,
         refused=dict(books.refused),
         lost=sorted(set(books.acked) - set(arrived)),
+        twice=_count(fleet, TWICE),
+        forged=forged,
         duplicates=sum(map(len, arrived.values())) - len(arrived),
         retried=retried,
         bound=lost_leases + retried + spare,
