@@ -45,7 +45,7 @@ def of_key(key: int, count: int, *, opens: bool) -> Findings:
     elif key != next(iter(settings.HL_MASTER_KEY)):
         yield warning(
             f"{count:,} secrets are still sealed with key {key}.",
-            "POST /v1/admin/rotate-secrets seals them with the first key of HL_MASTER_KEY.",
+            "`manage.py rekey` seals them with the first key of HL_MASTER_KEY.",
         )
     else:
         yield ok(f"Key {key} opens the {count:,} secrets that it sealed.")

@@ -12,7 +12,7 @@ from hookline.database import now
 from hookline.errors import Forbidden, InsufficientScope, Invalid, NotFound
 from hookline.ids import parse_uuid
 from hookline.times import EPOCH, MILLISECOND, milliseconds
-from tenants import keys, lifecycle, names, scopes
+from tenants import documents, keys, lifecycle, names, scopes
 from tenants.api import schema
 from tenants.models import ApiKey
 
@@ -59,20 +59,8 @@ class ApiKeyDetail(ApiKeys):
 
 def listed(tenant_id: str) -> list[dict[str, Any]]:
     """The keys that work, without their tokens."""
-    return [
-        {
-            "id": key.id,
-            "key_id": key.id,
-            "tenant_id": key.tenant_id,
-            "name": key.name,
-            "prefix": key.prefix,
-            "scopes": key.scopes,
-            "created_by": key.created_by,
-            "created_at": milliseconds(key.created_at),
-            "expires_at": key.expires_at and milliseconds(key.expires_at),
-        }
-        for key in ApiKey.objects.usable().filter(tenant_id=tenant_id).order_by("id")
-    ]
+    usable = ApiKey.objects.usable().filter(tenant_id=tenant_id).order_by("id")
+    return [documents.of_key(key) for key in usable]
 
 
 def issued(tenant_id: str, document: Mapping[str, Any], created_by: str, by: str) -> Response:
@@ -81,21 +69,8 @@ def issued(tenant_id: str, document: Mapping[str, Any], created_by: str, by: str
     name = next((text for text in given if isinstance(text, str) and text), "default")
     name = names.printable(name) or "default"
     key, token = keys.issue(tenant_id, name, scopes_of(document), created_by, by, _end(document))
-    return Response(
-        {
-            "id": key.id,
-            "key_id": key.id,
-            "key": token,
-            "token": token,
-            "name": key.name,
-            "tenant_id": tenant_id,
-            "scopes": key.scopes,
-            "created_at": milliseconds(key.created_at),
-            "expires_at": key.expires_at and milliseconds(key.expires_at),
-            "note": NOTE,
-        },
-        status=201,
-    )
+    shown = {"key": token, "token": token, "note": NOTE}
+    return Response(documents.of_key(key) | shown, status=201)
 
 
 def scopes_of(document: Mapping[str, Any]) -> list[str]:

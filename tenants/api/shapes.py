@@ -24,19 +24,6 @@ class NewOwnApiKey(NewApiKey):
     tenant_id = Text(required=False, help_text="Another tenant; only for keys of the installation.")
 
 
-class IssuedApiKey(Shape):
-    id = Id()
-    key_id = Id(help_text="The same as `id`.")
-    key = Text(help_text=SHOWN_ONCE)
-    token = Text(help_text="The same as `key`.")
-    name = Text()
-    tenant_id = Text()
-    scopes = Scopes(child=Text())
-    created_at = Milliseconds()
-    expires_at = Milliseconds(allow_null=True)
-    note = Text()
-
-
 class ApiKey(Shape):
     id = Id()
     key_id = Id(help_text="The same as `id`.")
@@ -47,6 +34,12 @@ class ApiKey(Shape):
     created_by = Text()
     created_at = Milliseconds()
     expires_at = Milliseconds(allow_null=True)
+
+
+class IssuedApiKey(ApiKey):
+    key = Text(help_text=SHOWN_ONCE)
+    token = Text(help_text="The same as `key`.")
+    note = Text()
 
 
 class ApiKeyList(Shape):

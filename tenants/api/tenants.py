@@ -11,7 +11,7 @@ from hookline.api import Resource
 from hookline.errors import BadRequest, Conflict, Invalid, NotFound
 from hookline.ids import parse_uuid, uuid7
 from hookline.times import milliseconds
-from tenants import keys, lifecycle, names
+from tenants import documents, keys, lifecycle, names
 from tenants.api import schema
 from tenants.api.keys import issued, listed, revoked
 from tenants.models import ApiKey, Tenant
@@ -25,20 +25,20 @@ LONGEST_OVERLAP_SECONDS = 30 * 86_400
 class Tenants(Resource):
     def get(self, request: Request) -> Response:
         active = Tenant.objects.filter(status=Tenant.Status.ACTIVE).order_by("created_at", "id")
-        items = [present(tenant) for tenant in active]
+        items = [documents.of_tenant(tenant) for tenant in active]
         return Response({"tenants": items, "items": items, "total": len(items), "count": len(items)})
 
     def post(self, request: Request) -> Response:
         key = _idempotency_key(request)
         if key and (earlier := lifecycle.created_with(key)):
-            return Response(present(earlier))
+            return Response(documents.of_tenant(earlier))
         try:
             tenant, token = self._create(key)
         except Conflict:
             if key and (earlier := lifecycle.created_with(key)):  # by the same request, sent twice at once
-                return Response(present(earlier))
+                return Response(documents.of_tenant(earlier))
             raise
-        return Response(present(tenant) | {"api_key": token}, status=201)
+        return Response(documents.of_tenant(tenant) | {"api_key": token}, status=201)
 
     def _create(self, key: str | None) -> tuple[Tenant, str]:
         document = self.optional_document()
@@ -48,13 +48,13 @@ class Tenants(Resource):
 @schema.tenant
 class TenantDetail(Resource):
     def get(self, request: Request, tenant_id: str) -> Response:
-        return Response(present(lifecycle.find(tenant_id)))
+        return Response(documents.of_tenant(lifecycle.find(tenant_id)))
 
     def patch(self, request: Request, tenant_id: str) -> Response:
         tenant = lifecycle.active(tenant_id)
         if values := _changes(self.document()):
             lifecycle.change(tenant, values, self.caller.actor)
-        return Response(present(tenant))
+        return Response(documents.of_tenant(tenant))
 
     def delete(self, request: Request, tenant_id: str) -> Response:
         purge.delete_tenant(lifecycle.find(tenant_id), self.caller.actor)
@@ -110,17 +110,6 @@ class KeyRotation(Resource):
                 "old_key_expires_at": milliseconds(old.expires_at) // 1000,
             }
         )
-
-
-def present(tenant: Tenant) -> dict[str, Any]:
-    return {
-        "id": tenant.id,
-        "tenant_id": tenant.id,
-        "name": tenant.name,
-        "status": tenant.status,
-        "max_queue_depth": tenant.max_queue_depth,
-        "created_at": milliseconds(tenant.created_at),
-    }
 
 
 def _idempotency_key(request: Request) -> str | None:

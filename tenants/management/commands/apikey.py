@@ -11,8 +11,7 @@ from hookline.commands import Action, Verbs
 from hookline.database import now
 from hookline.errors import NotFound
 from hookline.ids import parse_uuid
-from hookline.times import milliseconds
-from tenants import keys, lifecycle, names
+from tenants import documents, keys, lifecycle, names
 from tenants.models import ApiKey
 
 
@@ -35,7 +34,7 @@ class Create(Action):
         end = now() + expires_in if expires_in else None
         called = names.printable(name) or "default"
         key, token = keys.issue(chosen.id, called, scopes, "command", commands.by(), end)
-        self.tell(f"Key {key.id}. Its token, shown this once: {token}", **told(key), key=token)
+        self.tell(f"Key {key.id}. Its token, shown this once: {token}", **documents.of_key(key), key=token)
 
 
 class List(Action):
@@ -49,7 +48,7 @@ class List(Action):
         found = ApiKey.objects.usable().filter(tenant_id=lifecycle.find(tenant).id).order_by("id")
         chosen = list(found)
         for key, line in zip(chosen, commands.table([row(key) for key in chosen]), strict=True):
-            self.tell(line, **told(key))
+            self.tell(line, **documents.of_key(key))
 
 
 class Revoke(Action):
@@ -74,20 +73,6 @@ class Command(Verbs):
 
 def tenant_argument(parser: ArgumentParser) -> None:
     parser.add_argument("--tenant", default=settings.HL_TENANT_ID, help="its id; default %(default)s")
-
-
-def told(key: ApiKey) -> dict[str, Any]:
-    """As the API tells it."""
-    return {
-        "key_id": key.id,
-        "tenant_id": key.tenant_id,
-        "name": key.name,
-        "prefix": key.prefix,
-        "scopes": key.scopes,
-        "created_by": key.created_by,
-        "created_at": milliseconds(key.created_at),
-        "expires_at": key.expires_at and milliseconds(key.expires_at),
-    }
 
 
 def row(key: ApiKey) -> tuple[object, ...]:

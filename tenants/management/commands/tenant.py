@@ -9,8 +9,7 @@ from hookline import commands
 from hookline.commands import Action, Verbs
 from hookline.environment import refuse
 from hookline.ids import uuid7
-from hookline.times import milliseconds
-from tenants import lifecycle, names
+from tenants import documents, lifecycle, names
 from tenants.models import Tenant
 
 AT_ONCE_SECONDS = 1.0
@@ -30,7 +29,11 @@ class Create(Action):
         tenant, token = lifecycle.create(
             tenant_id, names.printable(name) or "unnamed", None, "command", commands.by()
         )
-        self.tell(f"Tenant {tenant.id}. Its key, shown this once: {token}", **told(tenant), api_key=token)
+        self.tell(
+            f"Tenant {tenant.id}. Its key, shown this once: {token}",
+            **documents.of_tenant(tenant),
+            api_key=token,
+        )
 
 
 class List(Action):
@@ -45,7 +48,7 @@ class List(Action):
         chosen = list(tenants if all else tenants.filter(status=Tenant.Status.ACTIVE))
         lines = commands.table([(t.id, t.status, f"{t.created_at:%Y-%m-%d}", t.name) for t in chosen])
         for tenant, line in zip(chosen, lines, strict=True):
-            self.tell(line, **told(tenant))
+            self.tell(line, **documents.of_tenant(tenant))
 
 
 class Update(Action):
@@ -70,7 +73,7 @@ class Update(Action):
             refuse("Say what to change: --name, --max-queue-depth or both.")
         chosen = lifecycle.active(tenant)
         lifecycle.change(chosen, values, commands.by())
-        self.tell(f"Tenant {chosen.id} is changed.", **told(chosen))
+        self.tell(f"Tenant {chosen.id} is changed.", **documents.of_tenant(chosen))
 
 
 class Purge(Action):
@@ -101,17 +104,6 @@ class Purge(Action):
 class Command(Verbs):
     help = "Make, list, change and delete tenants. Example: manage.py tenant create --id acme"
     verbs = {"create": Create, "list": List, "update": Update, "purge": Purge}
-
-
-def told(tenant: Tenant) -> dict[str, Any]:
-    """As the API tells it."""
-    return {
-        "tenant_id": tenant.id,
-        "name": tenant.name,
-        "status": tenant.status,
-        "max_queue_depth": tenant.max_queue_depth,
-        "created_at": milliseconds(tenant.created_at),
-    }
 
 
 def depth(text: str) -> int | str:
