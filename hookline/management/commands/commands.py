@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
-from hookline.commands import Verbs
+from hookline.commands import Action, Verbs
 
 APPS = ("hookline", "deliveries", "tenants")
 INTRODUCTION = """\
@@ -35,10 +35,16 @@ class Command(BaseCommand):
 
 def _rows(name: str) -> Iterator[str]:
     command = load_command_class(get_commands()[name], name)
-    yield _row(name, command.help)
+    yield _row(name, _told(command))
     if isinstance(command, Verbs):
         for verb, action in command.verbs.items():
-            yield _row(f"{name} {verb}", f"{action.help} Example: manage.py {action.example}")
+            yield _row(f"{name} {verb}", _told(action()))
+
+
+def _told(command: BaseCommand) -> str:
+    if isinstance(command, Action) and command.example:
+        return f"{command.help} Example: manage.py {command.example}"
+    return command.help
 
 
 def _row(name: str, told: str) -> str:
