@@ -10,9 +10,12 @@ from deliveries.console import (
     inbox,
     jobs,
     lanes,
+    letter_groups,
     overview,
     replays,
     rules,
+    run_new,
+    runs,
     subscriptions,
 )
 
@@ -26,8 +29,11 @@ __all__ = [
     "inbox",
     "jobs",
     "lanes",
+    "letter_groups",
     "overview",
     "replays",
     "rules",
+    "run_new",
+    "runs",
     "subscriptions",
 ]

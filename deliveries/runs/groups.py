@@ -36,16 +36,16 @@ FROM ({looked_at}) AS looked_at GROUP BY 1, 2, 3, 4
 """
 
 
-def groups_of(walk: Letters) -> tuple[list[Group], bool]:
+def groups_of(walk: Letters, *, newest_first: bool = False) -> tuple[list[Group], bool]:
     """The groups that the walk's selection means, and whether these are all."""
-    found = list(_looked_at(walk))
+    found = list(_looked_at(walk, "-created_at" if newest_first else "created_at"))
     is_all = sum(group.count for group in found) < MOST_LOOKED_AT
     return [group for group in found if _is_meant(group, walk)], is_all
 
 
-def _looked_at(walk: Letters) -> Iterator[Group]:
+def _looked_at(walk: Letters, order: str) -> Iterator[Group]:
     topic = F("event__topic") if walk.selection.topic else Value("")
-    letters = walk.narrowed().order_by("created_at").annotate(topic=topic)
+    letters = walk.narrowed().order_by(order).annotate(topic=topic)
     looked_at = letters.values("tenant_id", "endpoint_id", "reason", "topic", "created_at")[:MOST_LOOKED_AT]
     sql, parameters = looked_at.query.sql_with_params()
     for tenant_id, endpoint_id, reason, of, count, *ends in rows(GROUPS.format(looked_at=sql), parameters):

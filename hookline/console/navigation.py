@@ -25,7 +25,8 @@ SECTIONS = {
         Item("Events", "deliveries_event_changelist", "deliveries.view_event", "e", "event"),
         Item("Jobs", "deliveries_job_changelist", "deliveries.view_job", "j", "job"),
         Item("Attempts", "deliveries_attempt_changelist", "deliveries.view_attempt", "a", "attempt"),
-        Item("Dead letters", "deliveries_deadletter_changelist", "deliveries.view_deadletter", "d", "dead"),
+        Item("Dead letters", "letter_groups", "deliveries.view_deadletter", "d", "dead"),
+        Item("Runs", "deliveries_run_changelist", "deliveries.view_run", "b", "run"),
         Item("Replays", "deliveries_replay_changelist", "deliveries.view_replay", "r", "replay"),
     ),
     "Receivers": (

@@ -27,6 +27,7 @@ async function refresh() {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     part.replaceChildren(...page.body.childNodes);
     tell("Live");
+    if (part.querySelector("[data-refresh-ends]")) location.reload();
   } catch {
     tell("Not reached; trying again", true);
   }
