@@ -1,6 +1,7 @@
 """The conventions of HTTP, over real sockets: what is asked first, and what is never looked at."""
 
 import json
+from contextlib import closing
 
 import pytest
 
@@ -240,3 +241,16 @@ def test_a_connection_goes_on_after_an_error_and_after_a_body_nobody_read(
     assert said.count(b"HTTP/1.1 405 ") == 1
     assert said.count(b"HTTP/1.1 200 ") == 1
     assert b"404" not in said.split(b"\r\n\r\n")[0]
+
+
+@pytest.mark.embedded
+def test_probes_answer_under_any_name_and_pages_under_their_own_without_a_word_in_the_log() -> None:
+    with closing(LiveServer(HL_ALLOWED_HOSTS="hooks.example.com")) as named:
+        probed = [
+            named.api("").get(path, host="10.1.2.3:8080") for path in ("/healthz", "/readyz", "/metrics")
+        ]
+        page = named.api("").get("/console/login/", host="10.1.2.3:8080")
+
+        assert [answer.status for answer in probed] == [200, 200, 200]
+        assert page.status == 400
+        assert "DisallowedHost" not in named.log.read_text()
