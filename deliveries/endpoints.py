@@ -14,14 +14,18 @@ from deliveries.sending import signatures
 from hookline import jsontext
 from hookline.database import now, write
 from hookline.errors import NotFound
+from hookline.ids import uuid7
 from tenants import audit
 
 COLUMNS = {"enabled": "is_enabled"}
 
 
-def create(tenant_id: str, values: Mapping[str, Any], unknown: Fields, by: str) -> Endpoint:
+def create(
+    tenant_id: str, values: Mapping[str, Any], unknown: Fields, by: str, id: UUID | None = None
+) -> Endpoint:
     """A new endpoint with its lane. `unknown` fields are kept to be echoed."""
-    endpoint = Endpoint(tenant_id=tenant_id, extra=encode(unknown).decode() if unknown else None)
+    extra = encode(unknown).decode() if unknown else None
+    endpoint = Endpoint(id=id or uuid7(), tenant_id=tenant_id, extra=extra)
     _assign(endpoint, values, by)
     with write():
         endpoint.save(force_insert=True)

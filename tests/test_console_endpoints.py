@@ -11,6 +11,7 @@ from deliveries.sending import signatures
 from deliveries.traffic import DELIVERED, FAILED, of_endpoint
 from hookline.database import now
 from hookline.heartbeat import Heartbeat
+from hookline.ids import uuid7
 from tenants.models import AuditEntry, Tenant
 from tests.console import in_role, place, text_of
 from tests.factories import make_endpoint, make_subscription
@@ -41,7 +42,7 @@ def operator(tenants: dict[str, Tenant]) -> Client:
 
 def made(client: Client, **fields: str) -> tuple[Endpoint | None, str]:
     """The endpoint, if one was made, and what the page then says."""
-    answer = client.post(place("endpoint_new"), NEW | fields, follow=True)
+    answer = client.post(place("endpoint_new"), NEW | {"once": str(uuid7())} | fields, follow=True)
     assert answer.status_code == 200
     return Endpoint.objects.first(), text_of(answer.text)
 
@@ -80,7 +81,7 @@ def test_an_endpoint_is_made_as_the_form_says(operator: Client) -> None:
 
 
 def test_a_secret_is_shown_on_the_page_that_made_it_and_on_no_other(operator: Client) -> None:
-    answer = operator.post(place("endpoint_new"), NEW | {"is_signed": "on"})
+    answer = operator.post(place("endpoint_new"), NEW | {"is_signed": "on", "once": str(uuid7())})
     endpoint = Endpoint.objects.get()
     assert endpoint.secret.startswith("whsec_")
     assert endpoint.secret in answer.text
@@ -197,23 +198,58 @@ def test_an_endpoint_is_disabled_and_enabled_with_the_reason(operator: Client, a
     assert endpoint.is_enabled
 
 
-@pytest.mark.parametrize(
-    ("chosen", "hours"), [("24", 24), ("0", 0), ("168", 168), ("7", 24), ("", 24), ("9" * 400, 24)]
-)
+def rotated(client: Client, endpoint: Endpoint, **fields: str) -> str:
+    where = place("endpoint_rotate", endpoint.id)
+    answer = client.post(where, {"seen": str(endpoint.updated_at), **fields})
+    assert "no-store" in answer["Cache-Control"]
+    endpoint.refresh_from_db()
+    return answer.text
+
+
+@pytest.mark.parametrize("hours", [24, 0, 168])
 def test_a_secret_is_rotated_with_an_overlap_and_shown_once(
-    operator: Client, acme: Tenant, chosen: str, hours: int
+    operator: Client, acme: Tenant, hours: int
 ) -> None:
     endpoint = make_endpoint(acme, URL, secret="the old secret")
     assert "the old secret" not in operator.get(place("endpoint_rotate", endpoint.id)).text
-    answer = operator.post(place("endpoint_rotate", endpoint.id), {"overlap": chosen})
-    endpoint.refresh_from_db()
-    assert endpoint.secret in answer.text
+    shown = rotated(operator, endpoint, overlap=str(hours))
     assert endpoint.secret.startswith(signatures.WHSEC)
-    assert "no-store" in answer["Cache-Control"]
+    assert endpoint.secret in shown
     assert endpoint.old_secret_until
     assert abs(endpoint.old_secret_until - now() - timedelta(hours=hours)) < timedelta(minutes=1)
     assert endpoint.secret not in page(operator, endpoint)
     assert actions()[-1] == "endpoint.secret_rotated"
+
+
+def test_a_first_secret_needs_no_overlap(operator: Client, acme: Tenant) -> None:
+    endpoint = make_endpoint(acme, URL)
+    assert "overlap" not in operator.get(place("endpoint_rotate", endpoint.id)).text.partition("<main")[2]
+    shown = rotated(operator, endpoint)
+    assert endpoint.secret
+    assert endpoint.secret in shown
+
+
+@pytest.mark.parametrize("chosen", ["7", "", "x", "9" * 400])
+def test_an_overlap_that_is_not_offered_rotates_nothing(operator: Client, acme: Tenant, chosen: str) -> None:
+    endpoint = make_endpoint(acme, URL, secret="the old secret")
+    rotated(operator, endpoint, overlap=chosen)
+    assert endpoint.secret == "the old secret"
+
+
+def test_a_form_that_is_sent_again_does_nothing_again(operator: Client, acme: Tenant) -> None:
+    endpoint = make_endpoint(acme, URL, secret="the old secret")
+    sent = {"seen": str(endpoint.updated_at), "overlap": "24"}
+    for _ in range(2):
+        answer = operator.post(place("endpoint_rotate", endpoint.id), sent)
+    assert "The endpoint was changed since. Load the page again." in answer.text
+    endpoint.refresh_from_db()
+    assert endpoint.secrets()[1] == "the old secret"
+
+    form = NEW | {"once": str(uuid7())}
+    for _ in range(2):
+        answer = operator.post(place("endpoint_new"), form)
+    assert answer["Location"] == place("deliveries_endpoint_change", form["once"])
+    assert Endpoint.objects.filter(name="Shop").count() == 1
 
 
 def test_only_an_administrator_deletes_an_endpoint(operator: Client, acme: Tenant) -> None:

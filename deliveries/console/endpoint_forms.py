@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 
 from deliveries import endpoints
 from deliveries.console.endpoint_page import CHANGE, show_secret
@@ -26,10 +27,13 @@ def new(request: HttpRequest) -> HttpResponse:
     defaults = {"tenant": request.GET.get("tenant", ""), "max_in_flight": 10, "rate_limit_rps": 100,
                 "timeout_ms": 30_000}  # fmt: skip
     form = NewEndpointForm(request.POST or None, initial=defaults)
-    if request.method != "POST" or not form.is_valid():
-        return show(request, "console/endpoint_form.html", "New endpoint", form=form)
-    values = EndpointFields.read(form.document)
-    endpoint = endpoints.create(form.cleaned_data["tenant"], values, {}, operator_of(request))
+    if not form.is_valid():
+        back = reverse("admin:deliveries_endpoint_changelist")
+        return show(request, "console/form.html", "New endpoint", form=form, verb="Make it", back=back)
+    given, values = form.cleaned_data, EndpointFields.read(form.document)
+    if Endpoint.objects.filter(id=given["once"]).exists():  # the form was sent again
+        return redirect("admin:deliveries_endpoint_change", given["once"])
+    endpoint = endpoints.create(given["tenant"], values, {}, operator_of(request), given["once"])
     if values["secret"]:
         return show_secret(request, endpoint, values["secret"])
     messages.success(request, "Made. Subscribe it to something next.")
@@ -47,9 +51,9 @@ def edit(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
         )
         return redirect("admin:deliveries_endpoint_change", endpoint_id)
     form = EndpointForm(request.POST or None, initial=_initial(endpoint), kept=kept)
-    if request.method != "POST" or not form.is_valid():
-        title = f"Change {endpoint}"
-        return show(request, "console/endpoint_form.html", title, form=form, endpoint=endpoint)
+    if not form.is_valid():
+        back = reverse("admin:deliveries_endpoint_change", args=[endpoint_id])
+        return show(request, "console/form.html", f"Change {endpoint}", form=form, verb="Save", back=back)
     values = EndpointFields.read(form.document, only_given=True)
     changed = {name: value for name, value in values.items() if value != getattr(endpoint, name)}
     if changed:

@@ -7,9 +7,11 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 
 from deliveries import endpoints, series, trial
 from deliveries.console import health
+from deliveries.console.forms import OVERLAPS, RotationForm
 from deliveries.models import Attempt, DeadLetter, Endpoint, Job, Lane
 from deliveries.why import fates
 from hookline.console.pages import operator_of, page, show
@@ -21,8 +23,6 @@ CHANGE = "deliveries.change_endpoint"
 ATTEMPTS_SHOWN = 10
 SUBSCRIPTIONS_SHOWN = 200
 MOST_COUNTED = 10_000
-# How long the old secret may go on signing, in hours.
-OVERLAPS = {24: "a day", 1: "an hour", 168: "a week", 720: "30 days", 0: "not at all: it may have leaked"}
 
 
 def told(endpoint: Endpoint) -> dict[str, Any]:
@@ -82,13 +82,27 @@ def switch(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
 @page("endpoints/<uuid:endpoint_id>/rotate/", name="endpoint_rotate", look=CHANGE, press=CHANGE)
 def rotate(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint = get_object_or_404(Endpoint, id=endpoint_id)
-    if request.method != "POST":
-        title = f"Rotate the secret of {endpoint}"
-        return show(request, "console/rotate.html", title, endpoint=endpoint, overlaps=OVERLAPS.items())
-    chosen = request.POST.get("overlap", "")
-    hours = int(chosen) if chosen.isascii() and chosen.isdecimal() and int(chosen[:4]) in OVERLAPS else 24
+    form = RotationForm(endpoint, request.POST or None)
+    if not form.is_valid():
+        intro, back = OF_ROTATION[bool(endpoint.secret_box)], _place(endpoint_id)
+        return show(
+            request, "console/form.html", f"Rotate the secret of {endpoint}", form=form, intro=intro,
+            verb="Make a new secret", back=back,
+        )  # fmt: skip
+    hours = form.cleaned_data.get("overlap", 0)
     secret = endpoints.rotate_secret(endpoint.id, timedelta(hours=hours), operator_of(request))
-    return show_secret(request, endpoint, secret, OVERLAPS[hours] if endpoint.secret_box and hours else "")
+    return show_secret(request, endpoint, secret, dict(OVERLAPS)[hours] if hours else "")
+
+
+OF_ROTATION = {
+    True: "A new secret is made and shown once. Until the overlap ends, deliveries carry the signatures of "
+    "both, so that the receiver can change over without missing one.",
+    False: "A secret is made and shown once. Until now its deliveries are not signed.",
+}
+
+
+def _place(endpoint_id: UUID) -> str:
+    return reverse("admin:deliveries_endpoint_change", args=[endpoint_id])
 
 
 def show_secret(request: HttpRequest, endpoint: Endpoint, secret: str, overlap: str = "") -> HttpResponse:

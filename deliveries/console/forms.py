@@ -7,14 +7,20 @@ import msgspec
 from django import forms
 
 from deliveries.fields import EndpointFields, Strict, SubscriptionFields
+from deliveries.models import Endpoint
 from deliveries.models.endpoints import PayloadFormat
 from deliveries.sending import signatures
 from hookline import jsontext
+from hookline.console.once import OnceForm
 from hookline.errors import InvalidField
 from hookline.jsontext import BadJson
 from tenants.models import Tenant
 
 LONGEST_TEXT = 100_000
+# How long the old secret may go on signing, in hours.
+OVERLAPS = [
+    (24, "a day"), (1, "an hour"), (168, "a week"), (720, "30 days"), (0, "not at all: it may have leaked"),
+]  # fmt: skip
 WHOLE = ("timeout_ms", "max_in_flight", "rate_limit_rps", "max_retries")
 
 
@@ -104,7 +110,9 @@ def _number(text: str | None) -> Any:
     return int(text.strip()[:20]) if is_number and text else text
 
 
-class NewEndpointForm(EndpointForm):
+class NewEndpointForm(OnceForm, EndpointForm):
+    """`once` becomes the id of the endpoint."""
+
     tenant = Line("Tenant", "Its id")
     is_signed = forms.BooleanField(
         label="Sign its deliveries",
@@ -121,6 +129,23 @@ class NewEndpointForm(EndpointForm):
             self.add_error("tenant", "There is no such tenant.")
         if self.cleaned_data.get("is_signed"):
             self.document["secret"] = signatures.new_secret()
+
+
+class RotationForm(forms.Form):
+    """`seen` is when the endpoint was last changed: sent again, the form would replace the new secret."""
+
+    overlap = forms.TypedChoiceField(label="The old one goes on signing for", choices=OVERLAPS, coerce=int)
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, endpoint: Endpoint, data: Any) -> None:
+        super().__init__(data, initial={"seen": str(endpoint.updated_at)}, label_suffix="")
+        self.endpoint = endpoint
+        if not endpoint.secret_box:
+            del self.fields["overlap"]
+
+    def clean_seen(self) -> None:
+        if self.cleaned_data["seen"] != str(self.endpoint.updated_at):
+            raise forms.ValidationError("The endpoint was changed since. Load the page again.")
 
 
 class RulesForm(DocumentForm):

@@ -6,9 +6,9 @@ from typing import Any
 
 from django import forms
 
+from hookline.console.once import OnceForm
 from hookline.database import now
 from hookline.errors import Invalid
-from hookline.ids import NO_ID, parse_uuid, uuid7
 from tenants import names, scopes
 from tenants.models import Tenant
 
@@ -24,19 +24,7 @@ ENDS = {
 OVERLAPS = {"0": "at once", "3600": "after an hour", "86400": "after a day", "604800": "after a week"}
 
 
-class Form(forms.Form):
-    """`once` stands for this form in the store, so that it does nothing when it is sent again."""
-
-    once = forms.CharField(widget=forms.HiddenInput, initial=uuid7)
-
-    def clean_once(self) -> Any:
-        once = parse_uuid(self.cleaned_data["once"])
-        if once == NO_ID:
-            raise forms.ValidationError("Load the page again.")
-        return once
-
-
-class NewTenant(Form):
+class NewTenant(OnceForm):
     id = forms.CharField(
         required=False, max_length=200, help_text="How programs name it, for ever. Made up if left out."
     )
@@ -61,7 +49,7 @@ class Settings(forms.Form):
         return names.printable(self.cleaned_data["name"])
 
 
-class NewKey(Form):
+class NewKey(OnceForm):
     tenant = forms.ModelChoiceField(
         Tenant.objects.filter(status=Tenant.Status.ACTIVE), widget=forms.TextInput, help_text="Its id."
     )
@@ -81,7 +69,7 @@ class NewKey(Form):
         return None if days == NEVER else now() + timedelta(days=int(days))
 
 
-class Rotation(Form):
+class Rotation(OnceForm):
     overlap = forms.ChoiceField(
         choices=list(OVERLAPS.items()), initial="86400", label="The old key ends",
         help_text="Until then both work.",
