@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -165,6 +166,18 @@ def test_a_pooler_is_told_with_its_mode(
     assert found[0] == level
     assert found[1].startswith(sentence)
     assert mode in found[1]
+
+
+@pytest.mark.postgres
+def test_a_database_that_hangs_is_told_within_seconds() -> None:
+    with throwaway.start_postgres() as server:
+        os.kill(server.pid, signal.SIGSTOP)
+        given = {"HL_STORE_BACKEND": "postgres", "HL_POSTGRES_URL": server.url}
+        examined = Examined(ENVIRONMENT | given)
+
+    assert "store" in examined.errors()
+    assert "PostgreSQL cannot be reached: " in examined.sentences("store")
+    assert "timeout" in examined.sentences("store")
 
 
 @pytest.mark.postgres

@@ -1,6 +1,7 @@
 """Each check of the doctor against the real thing: what is broken is told, and the fix it names works."""
 
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,19 @@ from deliveries.models import Job
 from deliveries.sending.guard import parse_allow
 from hookline import throwaway
 from hookline.database import now, rows
-from hookline.doctor import broker, clock, configuration, disk, egress, keys, migrations, rights, upkeep, work
+from hookline.doctor import (
+    broker,
+    clock,
+    configuration,
+    disk,
+    egress,
+    keys,
+    migrations,
+    rights,
+    store,
+    upkeep,
+    work,
+)
 from hookline.doctor.findings import Ask, Findings
 from hookline.environment import Environment
 from hookline.heartbeat import Heartbeat
@@ -301,6 +314,26 @@ def test_connections_are_counted() -> None:
     [(level, sentence)] = sentences(upkeep.connections(rows))
     assert level == "ok"
     assert sentence.endswith(" of 297 connections are in use.")
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+def test_more_connections_than_there_are_is_told(settings: Any) -> None:
+    settings.HL_WEB_WORKERS, settings.HL_WORKER_PROCESSES, settings.HL_STORE_POOL_SIZE = 30, 20, 8
+    told = sentences(upkeep.connections(rows))
+    assert told[0] == ("warning", "The processes of this host alone may ask for 400 of 297 connections.")
+
+
+@pytest.mark.embedded
+def test_a_database_far_away_is_told() -> None:
+    near: Ask = lambda *question: []  # noqa: E731
+
+    def far(*question: object) -> list[Any]:
+        time.sleep(0.03)
+        return []
+
+    assert levels(store.distance(near)) == []
+    assert levels(store.distance(far)) == ["warning"]
 
 
 # --- The clock ----------------------------------------------------------------------------

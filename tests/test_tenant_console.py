@@ -14,12 +14,14 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 
+from deliveries import stats
 from deliveries.models import Event
 from hookline.database import now
 from hookline.ids import uuid7
 from hookline.models import Process
 from tenants import audit, keys
 from tenants.console import audit as audit_console
+from tenants.console import tenants as tenants_console
 from tenants.models import ApiKey, AuditEntry, Tenant
 from tests.api import Api, api_of
 from tests.browser import Visits
@@ -321,6 +323,36 @@ def test_a_process_that_went_silent_is_told_from_one_that_is_alive(ada: Client) 
         )  # fmt: skip
     listed = ada.get(place("hookline_process_changelist")).text
     assert re.findall(r'class="status (\w+)"', listed) == ["alive", "silent"]
+
+
+# --- Bounds -------------------------------------------------------------------------------
+
+
+def test_a_page_asks_the_same_few_questions_however_much_there_is(
+    ada: Client, acme: Tenant, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(30):
+        keys.issue("acme", f"key {number}", ["*"], "self", "the tests")
+    pages = {
+        place("tenants_tenant_changelist"): 6,
+        place("tenants_tenant_change", "acme"): 12,
+        place("tenant_purge", "acme"): 10,
+        place("tenants_apikey_changelist"): 7,
+        place("tenants_auditentry_changelist"): 6,
+    }
+    for page, most in pages.items():
+        with django_assert_max_num_queries(most):
+            assert ada.get(page).status_code == 200
+
+
+def test_what_a_tenant_has_is_counted_no_further_than_anybody_reads(
+    ada: Client, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (stats, tenants_console):
+        monkeypatch.setattr(module, "MOST_COUNTED", 3)
+    for _ in range(5):
+        keys.issue("acme", "ci", ["*"], "self", "the tests")
+    assert "<dt>Keys</dt><dd>3 or more</dd>" in ada.get(place("tenants_tenant_change", "acme")).text
 
 
 # --- In a browser -------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The store itself: is it there, is it new enough, and does what it confirms survive a power cut?"""
 
 import sqlite3
+import time
 
 import psycopg
 from django.conf import settings
@@ -12,6 +13,7 @@ from hookline.doctor.findings import Ask, Findings, error, in_one_line, ok, warn
 from hookline.environment import environment
 
 OF_THE_STORE = ("HL_STORE_BACKEND", "HL_POSTGRES_URL", "HL_DATA_DIR")
+ROUND_TRIPS, FAR_SECONDS = 10, 0.02
 ON = ("fsync", "full_page_writes")
 SERVER_SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
 
@@ -73,6 +75,23 @@ def postgres(ask: Ask) -> Findings:
             "This server is a replica, which takes no writes.", "Name the primary in HL_POSTGRES_URL."
         )
     yield from durability(ask)
+    yield from distance(ask)
+
+
+def distance(ask: Ask) -> Findings:
+    """The best of some round trips, so that a busy moment is not taken for a long way."""
+    best = min(_seconds(ask) for _ in range(ROUND_TRIPS))
+    if best > FAR_SECONDS:
+        yield warning(
+            f"A question to PostgreSQL takes {best * 1000:.0f} ms; every publish waits so long.",
+            "Run HookLine near its database, in the same data centre.",
+        )
+
+
+def _seconds(ask: Ask) -> float:
+    started = time.perf_counter()
+    ask("SELECT 1")
+    return time.perf_counter() - started
 
 
 def durability(ask: Ask) -> Findings:

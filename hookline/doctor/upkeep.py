@@ -1,5 +1,7 @@
 """What makes PostgreSQL slow over weeks: no vacuum, transactions that stay open, connections that run out."""
 
+from django.conf import settings
+
 from hookline.doctor.findings import Ask, Findings, error, ok, warning
 
 LONG_MINUTES = 10
@@ -85,6 +87,12 @@ def transactions(ask: Ask, minutes: int = LONG_MINUTES) -> Findings:
 
 def connections(ask: Ask) -> Findings:
     [(used, most)] = ask(CONNECTIONS)
+    wanted = (settings.HL_WEB_WORKERS + settings.HL_WORKER_PROCESSES) * settings.HL_STORE_POOL_SIZE
+    if wanted > most:
+        yield warning(
+            f"The processes of this host alone may ask for {wanted:,} of {most} connections.",
+            "Lower HL_STORE_POOL_SIZE, raise max_connections, or use PgBouncer (docs/pgbouncer.md).",
+        )
     told = f"{used} of {most} connections are in use."
     if used > most * FEW_CONNECTIONS:
         yield warning(told, "Raise max_connections, or use PgBouncer (docs/pgbouncer.md).")
