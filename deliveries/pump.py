@@ -157,7 +157,7 @@ class Pump:
         try:
             self.client.start(sent, seal(sent.job, sent.attempt_id, sent.started_at))
         except Exception:  # whatever one tenant's data does must not stop the others' deliveries
-            logger.exception("Job %s could not be sent", sent.job.id)
+            logger.exception("Job %s could not be sent", sent.job.id, extra=sent.job.place)
             self._conclude(sent, Answer(error="protocol", detail="HookLine could not make this request."))
 
     def _conclude(self, sent: Sent, answer: Answer) -> None:
@@ -179,7 +179,8 @@ class Pump:
             failpoints.reach("after_settle")
             del self.unsettled[: len(batch)]
             for settlement in late:
-                logger.warning("Job %s had lost its lease; its answer was dropped", settlement.job.id)
+                job = settlement.job
+                logger.warning("Job %s had lost its lease; its answer was dropped", job.id, extra=job.place)
             telemetry.count_late(late)
             telemetry.count_settled([settlement for settlement in batch if settlement not in late])
 

@@ -33,6 +33,11 @@ class ClaimedJob(Struct, frozen=True):
     transform: str | None
 
     @property
+    def place(self) -> dict[str, str]:
+        """Where it stands in the log."""
+        return {"job_id": str(self.id), "endpoint_id": str(self.endpoint_id), "tenant_id": self.tenant_id}
+
+    @property
     def attempt_n(self) -> int:
         """The number of the attempt now being made, from 1 over the job's whole life."""
         return self.attempt_count + 1

@@ -17,6 +17,7 @@ from hookline.counters import count
 from hookline.errors import ApiError, BadRequest, Invalid, InvalidJson, NotFound, Unavailable
 from hookline.families import STORE_OPS
 from hookline.jsontext import BadJson
+from hookline.logs import request_id
 from hookline.wire import Json, json_response, read_body
 
 logger = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def _as_api_error(fault: Exception) -> ApiError:
             return BadRequest("The query string or a header makes no sense")
         case OperationalError() | InterfaceError():
             return Unavailable("The store could not be reached; try again shortly.")
-    return ApiError("Something went wrong here; the server's log says what.")
+    return ApiError(f"Something went wrong here; the server's log says what, under {request_id.get()}.")
 
 
 class MethodNotAllowed(ApiError):

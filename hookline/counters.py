@@ -40,7 +40,7 @@ ON CONFLICT (name, labels) DO UPDATE SET value = counters.value + excluded.value
 # A sum is of a family, of a row's name in the table, and of its labels.
 Sum = tuple[Family, str, tuple[str, ...]]
 
-_tally: Tally[Sum] = Tally()
+_tally: dict[Sum, int] = {}
 _labels = Labels()
 _lock = threading.Lock()
 _flushing = threading.Lock()
@@ -55,12 +55,15 @@ def count(family: Family, *labels: str, by: int = 1) -> None:
 def observe(family: Family, *labels: str, values: Sequence[int]) -> None:
     """Counts each value in the smallest bucket that holds it; the text adds the buckets up."""
     sums: dict[Sum, int] = {(family, family.name + SUM, labels): sum(values)}
+    if len(values) == 1:
+        sums[family, family.name, (*labels, bucket_of(family, values[0]))] = 1
+        return _add_up(sums)
     buckets: Tally[str] = Tally()
     for value, number in Tally(values).items():
         buckets[bucket_of(family, value)] += number
     for bucket, number in buckets.items():
         sums[family, family.name, (*labels, bucket)] = number
-    _add_up(sums)
+    return _add_up(sums)
 
 
 def bucket_of(family: Family, value: float) -> str:
@@ -72,7 +75,7 @@ def flush() -> None:
     """Writes what was counted since the last time."""
     with _flushing:  # whoever flushes next finds what this one counted
         with _lock:
-            counted = dict(_tally)
+            counted = _tally.copy()
             _tally.clear()
         if counted:
             try:
@@ -84,10 +87,14 @@ def flush() -> None:
 
 
 def _add_up(sums: dict[Sum, int]) -> None:
+    """Called for every request and every batch: it matters what this costs."""
     with _lock:
         for key, number in sums.items():
-            if key in _tally or len(_tally) < MOST_UNWRITTEN:
-                _tally[key] += number
+            known = _tally.get(key)
+            if known is not None:
+                _tally[key] = known + number
+            elif len(_tally) < MOST_UNWRITTEN:
+                _tally[key] = number
     if _flushing_in != os.getpid():
         _start()
 

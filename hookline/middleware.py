@@ -1,5 +1,7 @@
 """What happens to every request before it is routed."""
 
+import re
+import secrets
 import time
 from collections.abc import Callable
 
@@ -10,12 +12,31 @@ from django.utils.module_loading import import_string
 from hookline.counters import count, observe
 from hookline.families import API_LATENCY, API_REQUESTS
 from hookline.labels import OTHER
+from hookline.logs import request_id
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 CHUNK = 65_536
 NO_ROUTE = "none"
+PLAIN_ID = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
 METHODS = frozenset(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+
+
+def name(handle: Handler) -> Handler:
+    """Gives every request an id, its sender's own if that is a plain one: in the answer and in the log."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        given = request.META.get("HTTP_X_REQUEST_ID")
+        id = given if given and PLAIN_ID.fullmatch(given) else secrets.token_hex(8)
+        token = request_id.set(id)
+        try:
+            response = handle(request)
+        finally:
+            request_id.reset(token)
+        response["x-request-id"] = id
+        return response
+
+    return middleware
 
 
 def measure(handle: Handler) -> Handler:

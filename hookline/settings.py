@@ -147,6 +147,9 @@ HL_DEMO_INBOX = env.boolean(
 
 env.concern = "What it tells"
 
+HL_LOG_FORMAT = env.value(
+    "HL_LOG_FORMAT", "text", "`text`, or `json` for one object a line.", choice("text", "json")
+)
 HL_METRICS_LABELS = env.integer(
     "HL_METRICS_LABELS", 1000, "How many tenants, endpoints and topics have series of their own in /metrics, "
     "of each so many; what comes later is counted together, as `other`.", most=10_000,
@@ -233,6 +236,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "hookline.middleware.name",
     "hookline.middleware.measure",
     "hookline.middleware.tell_length",
     "hookline.middleware.read_what_is_still_sent",
@@ -403,7 +407,7 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "hookline.logs.OneLine"}},
+    "formatters": {"line": {"()": f"hookline.logs.{HL_LOG_FORMAT.title()}"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": HL_LOG_LEVEL},
     # What others tell of every request, message and connection is of no use to an operator.

@@ -48,6 +48,7 @@ WRONG = {
     "HL_DEV_INBOX": "y",
     "HL_DEMO_INBOX": "n",
     "HL_LOG_LEVEL": "LOUD",
+    "HL_LOG_FORMAT": "xml",
     "HL_METRICS_LABELS": "many",
     "HL_DISABLE_AFTER_SECS": "5d",
     "HL_ALERT_URL": f"ops.example.com/?token={SECRET}",
