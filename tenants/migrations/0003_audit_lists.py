@@ -2,27 +2,31 @@
 
 from django.db import migrations, models
 
+from hookline.operations import AddIndexConcurrently
+
 
 class Migration(migrations.Migration):
+
+    atomic = False
 
     dependencies = [
         ('tenants', '0002_queue_depth'),
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='auditentry',
             index=models.Index(fields=['tenant_id', 'id'], name='audit_of_tenant'),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='auditentry',
             index=models.Index(fields=['actor', 'id'], name='audit_by_actor'),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='auditentry',
             index=models.Index(fields=['action', 'id'], name='audit_of_action'),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='auditentry',
             index=models.Index(fields=['target', 'id'], name='audit_of_target'),
         ),
