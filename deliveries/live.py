@@ -13,7 +13,8 @@ import requests
 from requests.auth import AuthBase
 
 from deliveries import stream
-from deliveries.stream import STATUS_TOPIC, hub
+from deliveries.news import STATUS_TOPIC
+from deliveries.stream import Stream, hub
 from hookline.ids import parse_uuid
 
 CONNECT_SECONDS = 5
@@ -44,10 +45,11 @@ class NotLetIn(Exception):
 def of_store(tenant_id: str) -> Iterator[Message]:
     latest: UUID | None = None
     while True:
-        opened = hub.open(tenant_id, ALL)
-        assert opened, "nobody else has streams in this process"
+        opened = Stream(tenant_id, ALL)
+        is_open = hub.open(opened)
+        assert is_open, "nobody else has streams in this process"
         try:
-            missed = stream.caught_up(tenant_id, ALL, latest) if latest else []
+            missed = stream.caught_up(opened, latest) if latest else []
             frames = chain(missed, opened.frames())
             for message in parsed(line for frame in frames for line in frame.split(b"\n")):
                 latest = latest if message.is_result else parse_uuid(message.id)

@@ -122,14 +122,15 @@ def test_a_stream_needs_a_key_with_its_scope(live: LiveServer) -> None:
     assert live.tenant("events.read").get("/v1/stream").status == 403
 
 
-def test_streams_are_bounded_and_leave_threads_for_requests() -> None:
+def test_streams_are_bounded_all_are_told_and_threads_are_left_for_requests() -> None:
     with closing(LiveServer()) as server, ExitStack() as opened:
         api = server.tenant()
-        for _ in range(MOST_STREAMS):
-            opened.enter_context(listening(api))
+        streams = [opened.enter_context(listening(api)) for _ in range(MOST_STREAMS)]
         refused = api.get("/v1/stream")
         assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
-        assert publish(api, "still.published")
+        ids = [publish(api, "still.published") for _ in range(20)]
+        for stream in streams:
+            assert [stream.event("still.published")["id"] for _ in ids] == ids
         deadline = time.monotonic() + SECONDS
         while f"hookline_stream_clients {MOST_STREAMS}.0" not in server.api().get("/metrics").body.decode():
             assert time.monotonic() < deadline

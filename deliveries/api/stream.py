@@ -20,20 +20,19 @@ FULL = "Too many streams are open here; try again soon"
 class LiveEvents(Resource):
     def get(self, request: Request) -> StreamingHttpResponse:
         pattern = request.GET.get("topic") or "#"
-        opened = hub.open(self.tenant_id, pattern)
-        if opened is None:
+        opened = Stream(self.tenant_id, pattern)
+        if not hub.open(opened):
             raise Unavailable(FULL)
-        last_id = request.headers.get("Last-Event-ID")
-        missed = stream.caught_up(self.tenant_id, pattern, parse_uuid(last_id)) if last_id else []
-        frames = _frames(opened, missed)
+        frames = _frames(opened, request.headers.get("Last-Event-ID"))
         next(frames)  # from here on, closing it closes the stream
         answer = StreamingHttpResponse(frames, content_type="text/event-stream")
         answer["Cache-Control"] = "no-cache"
         return answer
 
 
-def _frames(opened: Stream, missed: list[bytes]) -> Iterator[bytes]:
+def _frames(opened: Stream, last_id: str | None) -> Iterator[bytes]:
     try:
+        missed = stream.caught_up(opened, parse_uuid(last_id)) if last_id else []
         yield b""
         connection.close()  # a stream lasts for hours and asks nothing of the store itself
         yield stream.HEARTBEAT

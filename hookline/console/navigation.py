@@ -20,7 +20,10 @@ class Item:
 
 
 SECTIONS = {
-    "": (Item("Overview", "index", "deliveries.view_job", "o", "overview"),),
+    "": (
+        Item("Overview", "index", "deliveries.view_job", "o", "overview"),
+        Item("Live", "live", "deliveries.view_event", "l", "live"),
+    ),
     "Deliveries": (
         Item("Events", "deliveries_event_changelist", "deliveries.view_event", "e", "event"),
         Item("Jobs", "deliveries_job_changelist", "deliveries.view_job", "j", "job"),

@@ -1,5 +1,3 @@
-"use strict";
-
 // What any page of the console may ask for by attribute: copies, questions before a form is sent, dialogs,
 // and times that go on. Texts are only ever set as text.
 

@@ -1,5 +1,3 @@
-"use strict";
-
 // The console by keyboard. `data-key` on a control says which key presses it, or enters it if it is a
 // field; `data-go` on a link which key after g follows it. Rows are those of the first `.results` table.
 

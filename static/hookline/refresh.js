@@ -1,5 +1,3 @@
-"use strict";
-
 // A part of a page that is fetched anew every so many seconds, as long as somebody looks at it.
 
 const part = document.querySelector("[data-refresh]");
