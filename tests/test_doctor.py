@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 
 from hookline import doctor, throwaway
-from hookline.doctor.findings import Findings, Level, ok
+from hookline.doctor.findings import Findings, Level, ok, without_secrets
 from tests import installation
 from tests.live import ROOT, LiveServer
 from tests.servers import ENVIRONMENT
@@ -116,6 +116,18 @@ def test_people_read_a_line_for_each_finding_and_one_that_counts(tmp_path: Path)
     assert lines[place + 1].strip().startswith("Correct that variable.")
     assert lines[-1].startswith("1 errors, ")
     assert "\x1b" not in ended.stdout
+
+
+@pytest.mark.embedded
+def test_whoever_reads_may_stop_when_it_is_enough(tmp_path: Path) -> None:
+    line = f"{sys.executable} manage.py doctor | head -n 1"
+    given = {"PATH": os.defpath, "HL_DATA_DIR": str(tmp_path)}
+    ended = subprocess.run(
+        ["sh", "-c", line], cwd=ROOT, env=given, capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout.startswith("ok       program")
+    assert ended.stderr == ""
 
 
 @pytest.mark.embedded
@@ -230,4 +242,6 @@ def test_no_text_of_a_library_can_tell_a_secret(settings: pytest.FixtureRequest)
     key = base64.b64encode(b"0" * 32).decode()
     settings.HL_SECRET_KEY = key  # type: ignore[attr-defined]
 
-    assert doctor.without_secrets(f"cannot use p4ssw0rd%21 with {key}") == "cannot use *** with ***"
+    assert (
+        without_secrets(f"cannot use p4ssw0rd! or p4ssw0rd%21 with {key}") == "cannot use *** or *** with ***"
+    )

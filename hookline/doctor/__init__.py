@@ -8,9 +8,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.db import connection, transaction
 
 from hookline.database import is_postgres, rows
@@ -30,7 +28,6 @@ from hookline.doctor import (
     work,
 )
 from hookline.doctor.findings import Check, Finding, Level, error, in_one_line, warning
-from hookline.environment import environment
 
 __all__ = ["Finding", "Level", "examine"]
 
@@ -96,14 +93,13 @@ def made(checks: Mapping[str, Check], within: Within = nullcontext) -> Iterator[
 def _found(check: Check, within: Within = nullcontext) -> list[Finding]:
     try:
         with _deadline(), within():
-            findings = list(check())
+            return list(check())
     except TookTooLong:
         connection.close()
-        findings = [error(f"This took more than {PATIENCE_SECONDS} s.", "Mend what stands above.")]
+        return [error(f"This took more than {PATIENCE_SECONDS} s.", "Mend what stands above.")]
     except Exception as fault:  # noqa: BLE001 - what ails one check must not keep the others from being made
         told = f"This could not be examined: {type(fault).__name__}: {in_one_line(fault)}."
-        findings = [error(told, "Mend what stands above; if that is all well, report this.")]
-    return [Finding(one.level, without_secrets(one.sentence), without_secrets(one.fix)) for one in findings]
+        return [error(told, "Mend what stands above; if that is all well, report this.")]
 
 
 @contextmanager
@@ -129,22 +125,3 @@ def _transaction() -> Iterator[None]:
         if is_postgres():
             rows(f"SET LOCAL statement_timeout = {QUESTION_MS}")
         yield
-
-
-def without_secrets(text: str) -> str:
-    """Whatever a library put into its message, no secret is told."""
-    for secret in sorted(_secrets(), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
-
-
-def _secrets() -> Iterator[str]:
-    for name in ("HL_API_KEY", "HL_ADMIN_KEY", "HL_SECRET_KEY", "HL_CONSOLE_PASS", "HL_MASTER_KEY"):
-        yield from filter(None, [environment.source.get(name, "").strip(), _kept(name)])
-    for url in (settings.HL_POSTGRES_URL, settings.HL_REDIS_URL):
-        yield from filter(None, [urlsplit(url).password])
-
-
-def _kept(name: str) -> str:
-    value = getattr(settings, name)
-    return value if isinstance(value, str) else ""

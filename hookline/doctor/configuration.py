@@ -25,7 +25,7 @@ KNOWN_TO_ALL = {
     "hookline",
 }
 SHORTEST_SECRET = 16
-SECRETS = ("HL_API_KEY", "HL_ADMIN_KEY", "HL_SECRET_KEY", "HL_CONSOLE_PASS")
+TYPED = ("HL_API_KEY", "HL_ADMIN_KEY", "HL_SECRET_KEY", "HL_CONSOLE_PASS")
 
 
 def variables() -> Findings:
@@ -53,7 +53,7 @@ def secrets() -> Findings:
         )
     else:
         yield ok("The keys of the installation are there.")
-    for name in SECRETS:
+    for name in TYPED:
         yield from strength(name, str(getattr(settings, name)))
     if any(len(set(key)) == 1 for key in settings.HL_MASTER_KEY.values()):
         yield error(

@@ -1,35 +1,33 @@
 import json
-from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from hookline import doctor
+from hookline.commands import Action
 from hookline.doctor import Finding, Level
 
 
-class Command(BaseCommand):
+class Command(Action):
     help = (
         "Say what is wrong with this installation, and what to do about it. Changes nothing. "
-        "Ends with status 1 if there is an error. Example: manage.py doctor --json"
+        "Ends with status 1 if there is an error."
     )
-    requires_system_checks: Any = []
+    example = "doctor --json"
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="one JSON document, for programs")
+    def needs_store(self, **options: Any) -> bool:
+        return False
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def work(self, **options: Any) -> None:
         examined = []
         for check, finding in doctor.examine():
             examined.append((check, finding))
-            if not options["json"]:
-                self.stdout.write(self._shown(check, finding))
+            if not self.is_json:
+                self.write(self._shown(check, finding))
         levels = Counter(finding.level for _, finding in examined)
-        if options["json"]:
-            self.stdout.write(json.dumps(_document(examined, levels), indent=2))
+        if self.is_json:
+            self.write(json.dumps(_document(examined, levels)))
         else:
-            self.stdout.write(f"\n{levels[Level.ERROR]} errors, {levels[Level.WARNING]} warnings.")
+            self.write(f"\n{levels[Level.ERROR]} errors, {levels[Level.WARNING]} warnings.")
         if levels[Level.ERROR]:
             raise SystemExit(1)
 
@@ -49,9 +47,5 @@ def _document(examined: list[tuple[str, Finding]], levels: Counter[Level]) -> di
         {"check": check, "level": finding.level, "sentence": finding.sentence, "fix": finding.fix}
         for check, finding in examined
     ]
-    return {
-        "status": worst,
-        "errors": levels[Level.ERROR],
-        "warnings": levels[Level.WARNING],
-        "findings": findings,
-    }
+    counts = {"errors": levels[Level.ERROR], "warnings": levels[Level.WARNING]}
+    return {"status": worst, **counts, "findings": findings}
