@@ -24,13 +24,18 @@ def create(
     tenant_id: str, values: Mapping[str, Any], unknown: Fields, by: str, id: UUID | None = None
 ) -> Endpoint:
     """A new endpoint with its lane. `unknown` fields are kept to be echoed."""
-    extra = encode(unknown).decode() if unknown else None
-    endpoint = Endpoint(id=id or uuid7(), tenant_id=tenant_id, extra=extra)
-    _assign(endpoint, values, by)
+    endpoint = drafted(tenant_id, values, unknown, by, id or uuid7())
     with write():
         endpoint.save(force_insert=True)
         lanes.open_lanes([endpoint])
         audit.record(tenant_id, by, "endpoint.created", endpoint.id, url=_place(endpoint))
+    return endpoint
+
+
+def drafted(tenant_id: str, values: Mapping[str, Any], unknown: Fields, by: str, id: UUID) -> Endpoint:
+    """An endpoint that is not stored yet."""
+    endpoint = Endpoint(id=id, tenant_id=tenant_id, extra=encode(unknown).decode() if unknown else None)
+    _assign(endpoint, values, by)
     return endpoint
 
 

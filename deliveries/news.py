@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from deliveries import documents
 from deliveries.models import Attempt, Event
 from hookline.database import now
-from hookline.ids import first_uuid7
+from hookline.ids import first_foreign, first_uuid7
 from hookline.times import milliseconds
 
 OVERLAP, WIDE_OVERLAP = timedelta(seconds=2), timedelta(seconds=10)
@@ -135,8 +135,9 @@ class Tail:
         """In the order of ids, events first."""
         moment, is_wide = now(), next(self.looks) % WIDE_EVERY == 0
         low = first_uuid7(moment - (WIDE_OVERLAP if is_wide else OVERLAP))
-        events = self._new(self.events.filter(id__gte=max(self.since, low)))
-        attempts = self._new(self.attempts.filter(id__gte=max(self.since, low)))
+        recent = {"id__gte": max(self.since, low), "id__lt": first_foreign()}
+        events = self._new(self.events.filter(**recent))
+        attempts = self._new(self.attempts.filter(**recent))
         if is_wide:
             attempts |= self._new_slow_ones(moment)
             self.seen = {id for id in self.seen if id >= low}
@@ -167,7 +168,7 @@ class Tail:
 def later(tenant_id: str, last_id: UUID) -> list[Published]:
     """What was published after an event, at most 200."""
     mine: dict[str, Any] = {"tenant_id": tenant_id} if tenant_id else {}
-    events = Event.objects.filter(**mine, id__gt=last_id).order_by("id")
+    events = Event.objects.filter(**mine, id__gt=last_id, id__lt=first_foreign()).order_by("id")
     return [Published(event) for event in events[:CAUGHT_UP_AT_ONCE]]
 
 

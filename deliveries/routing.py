@@ -48,6 +48,10 @@ class Routes:
 @lru_cache(maxsize=5000)
 def routes_of(tenant_id: str, version: int) -> Routes:
     """The tenant's routes as they were at this version, or newer."""
+    return read(tenant_id)
+
+
+def read(tenant_id: str) -> Routes:
     active = Subscription.objects.active().filter(tenant_id=tenant_id).order_by("id")
     rows = active.values_list("id", "endpoint_id", "topic_pattern", "filter")
     return Routes([Route(*row) for row in rows])

@@ -142,6 +142,24 @@ def patient(seconds: float) -> Iterator[None]:
         sqlite.set_progress_handler(None, 0)
 
 
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Reads the store as it is at one moment, while others go on writing. Within a transaction that
+    has begun, it is that one's moment."""
+    if connection.in_atomic_block:
+        yield
+    elif is_postgres():
+        with transaction.atomic():
+            rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+    else:  # transactions of Django's make a writer of whoever begins one
+        rows("BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            rows("ROLLBACK")
+
+
 def now() -> datetime:
     """The database's clock, which is the clock of the installation."""
     return rows("SELECT clock_timestamp()")[0][0] if is_postgres() else datetime.now(UTC)

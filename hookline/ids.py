@@ -5,12 +5,13 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from hookline.times import milliseconds
 
 # Nothing bears this one.
 NO_ID = uuid.UUID(int=0)
+LAST_ID = uuid.UUID(int=2**128 - 1)
 
 # Random bytes are asked of the kernel for so many ids at a time.
 AT_ONCE, RANDOM_BYTES = 512, 8
@@ -52,6 +53,12 @@ os.register_at_fork(after_in_child=_forget)
 def first_uuid7(moment: datetime) -> uuid.UUID:
     """The smallest id that could have been made at `moment`, for ranges over ids."""
     return uuid.UUID(int=(milliseconds(moment) << 80) | (7 << 76) | (2 << 62))
+
+
+def first_foreign() -> uuid.UUID:
+    """Ids of an earlier server were random, so that nearly all of those that were imported lie beyond every
+    time at which one of ours was made. They come from here on."""
+    return first_uuid7(datetime.now(UTC) + timedelta(hours=1))
 
 
 def parse_uuid(text: str) -> uuid.UUID:

@@ -1,6 +1,7 @@
 """A page of a tenant's events, oldest first, and where the next one begins."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from deliveries import documents
 from deliveries.api.pages import limit_of, milliseconds_of
 from deliveries.models import Event
 from deliveries.rules import topics
-from hookline.ids import parse_uuid
+from hookline.ids import first_foreign, parse_uuid
 
 # A page ends early rather than hold more than this, or look through more events than that.
 PAGE_BYTES = 16 * 1024 * 1024
@@ -30,7 +31,7 @@ def page_of(tenant_id: str, query: QueryDict) -> Page:
     """The events that the query selects. Their payloads are read last, and not all at once."""
     events = Event.objects.filter(tenant_id=tenant_id)
     pattern = query.get("topic", "")
-    selected = _on_topic(_within(_from_position(events, query), query), pattern)
+    selected = [_on_topic(_within(part, query), pattern) for part in _from_position(events, query)]
     ids, next_id = _matching(selected, pattern, limit_of(query, default=50, beyond=50))
     items: list[bytes] = []
     size = 0
@@ -42,14 +43,19 @@ def page_of(tenant_id: str, query: QueryDict) -> Page:
     return Page(items, next_id)
 
 
-def _from_position(events: "QuerySet[Event]", query: QueryDict) -> "QuerySet[Event]":
-    """From the cursor on, or after `after_id`, which wins; an unknown id means from the start."""
+def _from_position(events: "QuerySet[Event]", query: QueryDict) -> list["QuerySet[Event]"]:
+    """From the cursor on, or after `after_id`, which wins; an unknown id means from the start. What was
+    imported comes before what was published here, whatever its ids."""
+    foreign, ours = events.filter(id__gte=first_foreign()), events.filter(id__lt=first_foreign())
     for name, lookup in (("after_id", "id__gt"), ("cursor", "id__gte")):
         if text := query.get(name):
             position = parse_uuid(text)
-            is_known = events.filter(id=position).exists()
-            return events.filter(**{lookup: position}) if is_known else events
-    return events
+            if not events.filter(id=position).exists():
+                break
+            if position < first_foreign():
+                return [ours.filter(**{lookup: position})]
+            return [foreign.filter(**{lookup: position}), ours]
+    return [foreign, ours]
 
 
 def _within(events: "QuerySet[Event]", query: QueryDict) -> "QuerySet[Event]":
@@ -67,10 +73,11 @@ def _on_topic(events: "QuerySet[Event]", pattern: str) -> "QuerySet[Event]":
     return events.filter(topic__startswith=topics.literal_prefix(pattern)[:LONGEST_PREFIX])
 
 
-def _matching(events: "QuerySet[Event]", pattern: str, limit: int) -> tuple[list[UUID], UUID | None]:
+def _matching(parts: Sequence["QuerySet[Event]"], pattern: str, limit: int) -> tuple[list[UUID], UUID | None]:
     """The ids of the first events on the topic, and the id at which to go on."""
     found: list[UUID] = []
-    for looked_at, (event_id, topic) in enumerate(_topics(events, pattern, limit)):
+    topics_of = chain.from_iterable(_topics(part, pattern, limit) for part in parts)
+    for looked_at, (event_id, topic) in enumerate(topics_of):
         is_wanted = not pattern or topics.matches(pattern, topic)
         if looked_at == MOST_LOOKED_AT or (is_wanted and len(found) == limit):
             return found, event_id
@@ -94,4 +101,6 @@ def _read(events: "QuerySet[Event]", ids: Sequence[UUID]) -> Iterator[Event]:
     """The events with these ids, as many at a time as memory is meant for."""
     at_once = max(1, min(LOOKED_AT_ONCE, PAGE_BYTES // settings.HL_MAX_PAYLOAD_BYTES))
     for start in range(0, len(ids), at_once):
-        yield from events.filter(id__in=ids[start : start + at_once]).order_by("id")
+        chosen = ids[start : start + at_once]
+        found = {event.id: event for event in events.filter(id__in=chosen)}
+        yield from (found[id] for id in chosen if id in found)

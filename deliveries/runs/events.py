@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from deliveries import intake, routing
 from deliveries.documents import STORED, Stored
@@ -15,7 +15,7 @@ from deliveries.queue.enqueue import NewJob, enqueue
 from deliveries.rules import topics
 from deliveries.runs.selection import Mode, Selection
 from deliveries.runs.walk import Acted, Item, Walk
-from hookline.ids import first_uuid7
+from hookline.ids import first_foreign, first_uuid7
 from hookline.times import EPOCH, MILLISECOND
 from tenants.models import Tenant
 
@@ -49,7 +49,7 @@ class Replay(Walk[Again]):
 
     def narrowed(self) -> "QuerySet[Event]":
         end, asked = first_uuid7(self.until + MILLISECOND), self.selection
-        events = Event.objects.filter(id__lt=end)
+        events = Event.objects.filter(Q(id__lt=end) | Q(id__gte=first_foreign()))
         if self.tenant_id is not None:
             events = events.filter(tenant_id=self.tenant_id)
         if asked.ids:

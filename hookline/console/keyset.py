@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from hookline.environment import parse_durations
-from hookline.ids import first_uuid7
+from hookline.ids import first_foreign, first_uuid7
 
 # In the address: show what follows this key, or what comes before it.
 AFTER, BEFORE = "after", "before"
@@ -159,7 +159,9 @@ def _since(rows: "QuerySet[Any]", column: str, text: str) -> "QuerySet[Any]":
     if moment is None:
         return rows
     name = column.removeprefix("-")
-    return rows.filter(**{f"{name}__gte": first_uuid7(moment) if name == "id" else moment})
+    if name == "id":
+        return rows.filter(id__gte=first_uuid7(moment), id__lt=first_foreign())
+    return rows.filter(**{f"{name}__gte": moment})
 
 
 def _asked(request: HttpRequest, order: Order, model: type[Model]) -> tuple[list[Any] | None, bool]:

@@ -3,7 +3,6 @@ and at the end a checksum of all that came before."""
 
 import gzip
 import hashlib
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from hookline.files import new_file
 
 FORMAT, VERSION = "hookline-snapshot", 1
 LEVEL = 3  # twice as fast as 6, and a tenth larger
@@ -57,20 +58,10 @@ class Writer:
 
 @contextmanager
 def new(path: Path) -> Iterator[Writer]:
-    """A file that is there when it is whole, and that only we may read."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.unlink(missing_ok=True)
-    try:
-        with open(unfinished, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as raw:
-            with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=LEVEL) as file:
-                writer = Writer(file)
-                yield writer
-                writer.end()
-            raw.flush()
-            os.fsync(raw.fileno())
-        unfinished.rename(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with new_file(path) as raw, gzip.GzipFile("", "wb", LEVEL, raw) as file:
+        writer = Writer(file)
+        yield writer
+        writer.end()
 
 
 class Reader:

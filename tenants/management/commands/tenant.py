@@ -5,6 +5,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from deliveries import purge
+from deliveries.moving.verbs import Export, Import
 from hookline import commands
 from hookline.commands import Action, Verbs
 from hookline.environment import refuse
@@ -102,8 +103,15 @@ class Purge(Action):
 
 
 class Command(Verbs):
-    help = "Make, list, change and delete tenants. Example: manage.py tenant create --id acme"
-    verbs = {"create": Create, "list": List, "update": Update, "purge": Purge}
+    help = "Make, list, change, move and delete tenants. Example: manage.py tenant create --id acme"
+    verbs = {
+        "create": Create,
+        "list": List,
+        "update": Update,
+        "export": Export,
+        "import": Import,
+        "purge": Purge,
+    }
 
 
 def depth(text: str) -> int | str:
