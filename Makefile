@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SHELLFLAGS := -ec
-.PHONY: help run demo test check bench chaos format requirements
+.PHONY: help run demo test check bench chaos format pages requirements
 
 PYTHONS := python3.11 python3 python3.12 python3.13 python3.14
 PIP_INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
@@ -49,6 +49,12 @@ chaos: $(INSTALLED) ## Break it on purpose and count what is lost: make chaos AR
 format: $(INSTALLED_FOR_TESTS) ## Format the code and mend what lint can mend
 	@.venv/bin/python -m ruff check --fix-only
 	.venv/bin/python -m ruff format
+
+pages: $(INSTALLED) ## Write the pages of docs/ that tell of settings, routes and commands
+	@for page in commands:commands configuration:settings routes:routes; do
+	  text=$$(env -i .venv/bin/python manage.py "$${page#*:}")
+	  printf '%s\n' "$$text" > "docs/$${page%:*}.md"
+	done
 
 requirements: $(INSTALLED) ## Pin the newest versions that pyproject.toml allows
 	@$(PIP_INSTALL) uv
