@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hookline.throwaway import Missing, pgbouncer_program, postgres_programs, redis_program
+from tests.prometheus import prometheus_program
 
 
 def chromium_program() -> str:
@@ -38,6 +39,7 @@ PROGRAMS: dict[str, Callable[[], object]] = {
     "nodejs": program("node"),
     "pgbouncer": pgbouncer_program,
     "postgresql": postgres_programs,
+    "prometheus": prometheus_program,
     "redis-server": redis_program,
     "rsync": program("rsync"),
     "systemd": program("systemd-analyze"),
