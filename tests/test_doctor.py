@@ -114,7 +114,7 @@ def test_people_read_a_line_for_each_finding_and_one_that_counts(tmp_path: Path)
     place = next(n for n, line in enumerate(lines) if "eighty" in line)
     assert lines[place].startswith("error    configuration  HL_PORT: write a whole number ")
     assert lines[place + 1].strip().startswith("Correct that variable.")
-    assert lines[-1].startswith("1 errors, ")
+    assert lines[-1].startswith("1 error, ")
     assert "\x1b" not in ended.stdout
 
 

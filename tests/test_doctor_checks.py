@@ -150,7 +150,7 @@ def test_migrations_that_wait_or_come_from_the_future_are_named() -> None:
     applied.create(app="deliveries", name="9999_what_will_be")
 
     assert sentences(migrations.migrations()) == [
-        ("error", f"1 migrations wait: deliveries.{latest.name}."),
+        ("error", f"1 migration waits: deliveries.{latest.name}."),
         ("warning", "A newer program has migrated the store: deliveries.9999_what_will_be."),
     ]
 
@@ -164,13 +164,13 @@ OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({1: OLD}, ("ok", "Key 1 opens the 3 secrets that it sealed.")),
-        ({1: NEW}, ("error", "Key 1 of HL_MASTER_KEY does not open the 3 secrets that bear its number.")),
+        ({1: OLD}, ("ok", "Key 1 opens what it sealed: 3 secrets.")),
+        ({1: NEW}, ("error", "Key 1 of HL_MASTER_KEY does not open what bears its number: 3 secrets.")),
         (
             {2: NEW},
             (
                 "error",
-                "3 secrets are sealed with key 1, which HL_MASTER_KEY lacks: nothing can be signed.",
+                "3 secrets are sealed with key 1, which HL_MASTER_KEY lacks.",
             ),
         ),
         ({2: NEW, 1: OLD}, ("warning", "3 secrets are still sealed with key 1.")),

@@ -45,6 +45,11 @@ def error(sentence: str, fix: str) -> Finding:
     return Finding(Level.ERROR, sentence, fix)
 
 
+def many(number: int, one: str, more: str = "") -> str:
+    """`1 job`, `2 jobs`; `more` where that is not made by an s."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def in_one_line(fault: BaseException) -> str:
     """What a library says, without any secret that it may repeat."""
     return without_secrets(" ".join(str(fault).split()).rstrip(".")) or type(fault).__name__

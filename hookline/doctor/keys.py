@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 
 from hookline import keyring
-from hookline.doctor.findings import Ask, Findings, error, ok, warning
+from hookline.doctor.findings import Ask, Findings, error, many, ok, warning
 
 # Columns of endpoints, and what their values are bound to.
 BOXES = {"secret_box": "secret", "old_secret_box": "secret", "headers_box": "headers"}
@@ -34,21 +34,21 @@ def keys(ask: Ask) -> Findings:
 def of_key(key: int, count: int, *, opens: bool) -> Findings:
     if key not in settings.HL_MASTER_KEY:
         yield error(
-            f"{count:,} secrets are sealed with key {key}, which HL_MASTER_KEY lacks: nothing can be signed.",
+            f"{many(count, 'secret is', 'secrets are')} sealed with key {key}, which HL_MASTER_KEY lacks.",
             f"Add that key with its number: {BOTH}",
         )
     elif not opens:
         yield error(
-            f"Key {key} of HL_MASTER_KEY does not open the {count:,} secrets that bear its number.",
+            f"Key {key} of HL_MASTER_KEY does not open what bears its number: {many(count, 'secret')}.",
             "Set the key that sealed them. If `serve` made it, it is in HL_DATA_DIR/secrets.",
         )
     elif key != next(iter(settings.HL_MASTER_KEY)):
         yield warning(
-            f"{count:,} secrets are still sealed with key {key}.",
+            f"{many(count, 'secret is', 'secrets are')} still sealed with key {key}.",
             "`manage.py rekey` seals them with the first key of HL_MASTER_KEY.",
         )
     else:
-        yield ok(f"Key {key} opens the {count:,} secrets that it sealed.")
+        yield ok(f"Key {key} opens what it sealed: {many(count, 'secret')}.")
 
 
 def _opens(column: str, id: object, box: bytes) -> bool:

@@ -3,7 +3,7 @@
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from hookline.doctor.findings import Findings, error, ok, warning
+from hookline.doctor.findings import Findings, error, many, ok, warning
 
 SHOWN = 3
 
@@ -19,7 +19,10 @@ def migrations() -> Findings:
             "There are no tables yet.", "`manage.py serve` makes them; so does `manage.py migrate`."
         )
     elif waiting:
-        yield error(f"{len(waiting)} migrations wait: {_some(waiting)}.", "manage.py migrate")
+        yield error(
+            f"{many(len(waiting), 'migration waits', 'migrations wait')}: {_some(waiting)}.",
+            "manage.py migrate",
+        )
     else:
         yield ok("The tables are those of this program.")
     if unknown:

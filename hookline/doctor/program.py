@@ -13,7 +13,7 @@ import pycurl
 from django.conf import settings
 
 from hookline import __version__
-from hookline.doctor.findings import Findings, ok, warning
+from hookline.doctor.findings import Findings, many, ok, warning
 
 FEWEST_FILES = 4096
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ;\\]+)(?: ;([^\\]*))?", re.MULTILINE)
@@ -34,8 +34,9 @@ def packages(requirements: Path) -> Findings:
         return
     others = sorted(_others(requirements.read_text()))
     if others:
+        number = many(len(others), "package is", "packages are")
         yield warning(
-            f"{len(others)} packages are not those of requirements.txt: {'; '.join(others[:3])}.",
+            f"{number} not as in requirements.txt: {'; '.join(others[:3])}.",
             f"{sys.executable} -m pip install --require-hashes -r requirements.txt",
         )
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from deliveries import stats
 from deliveries.models import Attempt, Job
 from hookline.database import now
-from hookline.doctor.findings import Findings, error, ok, warning
+from hookline.doctor.findings import Findings, error, many, ok, warning
 from hookline.models import Process, Switch
 
 DELIVER = ("serve", "worker", "deliver")
@@ -39,8 +39,8 @@ def _who(delivering: Sequence[Process]) -> Findings:
     in_flight = sum(process.in_flight for process in delivering)
     hosts = len({process.host for process in delivering})
     yield ok(
-        f"{_many(len(delivering), 'process delivers', 'processes deliver')}, on "
-        f"{_many(hosts, 'host', 'hosts')}, with {_many(in_flight, 'request', 'requests')} under way."
+        f"{many(len(delivering), 'process delivers', 'processes deliver')}, on "
+        f"{many(hosts, 'host')}, with {many(in_flight, 'request')} under way."
     )
 
 
@@ -57,7 +57,7 @@ def progress() -> Findings:
     lost = Job.objects.filter(status=Job.Status.RUNNING, lease_until__lt=moment - LEASE_IS_LONG_OVER)
     if count := lost.count():
         yield error(
-            f"{_many(count, 'job is', 'jobs are')} owned by workers that are gone: nobody takes them back.",
+            f"{many(count, 'job is', 'jobs are')} owned by workers that are gone: nobody takes them back.",
             START,
         )
 
@@ -83,7 +83,3 @@ def _latest_attempt() -> datetime | None:
 def _ago(time: timedelta) -> str:
     seconds = time.total_seconds()
     return f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
-
-
-def _many(number: int, one: str, more: str) -> str:
-    return f"{number:,} {one if number == 1 else more}"

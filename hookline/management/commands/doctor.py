@@ -5,6 +5,7 @@ from typing import Any
 from hookline import doctor
 from hookline.commands import Action
 from hookline.doctor import Finding, Level
+from hookline.doctor.findings import many
 
 
 class Command(Action):
@@ -27,7 +28,8 @@ class Command(Action):
         if self.is_json:
             self.write(json.dumps(_document(examined, levels)))
         else:
-            self.write(f"\n{levels[Level.ERROR]} errors, {levels[Level.WARNING]} warnings.")
+            errors, warnings = many(levels[Level.ERROR], "error"), many(levels[Level.WARNING], "warning")
+            self.write(f"\n{errors}, {warnings}.")
         if levels[Level.ERROR]:
             raise SystemExit(1)
 
