@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from playwright.sync_api import Locator, expect
 
 from deliveries import series, traffic
 from deliveries.models import Attempt, DeadLetter, Endpoint, Event, Job
@@ -19,6 +20,7 @@ from hookline import database, throwaway
 from hookline.demo import history, players
 from hookline.demo.cast import CUSTOMERS, MISSED
 from hookline.demo.receivers import FAULTS
+from tests.browser import Visits
 from tests.live import ROOT
 
 STOP_SECONDS = 60
@@ -33,7 +35,8 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         yield process
-        process.kill()
+        process.terminate()
+        process.wait(STOP_SECONDS)
 
 
 def told_by(demo: subprocess.Popen[str]) -> str:
@@ -73,12 +76,47 @@ def test_it_leaves_nothing_behind_when_it_is_killed(demo: subprocess.Popen[str],
         time.sleep(0.05)
 
 
+@pytest.mark.embedded
+def test_its_first_riddle_is_solved_from_the_console_alone(
+    demo: subprocess.Popen[str], visit: Visits
+) -> None:
+    """Why did Initech's portal not get this event? Mend it, and send what it missed."""
+    told = told_by(demo)
+    page = visit(int(re.findall(r"localhost:(\d+)", told)[0])).page
+    page.goto("/console/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill(re.findall(r"password (\S+)", told)[0])
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator(".menu")).to_be_visible()
+
+    def look_at_the_event() -> Locator:
+        """From the key that the customer named, to the portal's line."""
+        page.wait_for_load_state()
+        page.keyboard.press("/")
+        page.keyboard.type(re.findall(r"CLM-\S+(?= for one)", told)[0])
+        page.keyboard.press("Enter")
+        return page.locator("tr", has_text="Initech claims portal").first
+
+    line = look_at_the_event()
+    expect(line).to_contain_text('the pattern ends before segment 3, which is "v2"')
+    line.get_by_role("link", name="Try").click()
+    page.get_by_label("Topic pattern").fill("claim.paid.#")
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_text("It would be sent")).to_be_visible()
+    page.get_by_role("button", name=re.compile("Subscribe")).click()
+
+    page.get_by_role("link", name="Look for what it missed").click()
+    page.get_by_role("button", name="Replay events").click()
+    expect(page.get_by_text("done").first).to_be_visible()
+    expect(look_at_the_event()).to_contain_text("delivered")
+
+
 @pytest.mark.django_db
 def test_its_past_is_one_that_could_have_been(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "EVENTS_AN_HOUR", 4)
     made = players.make(9)
     history.make(made)
-    players.close_what_is_gone(made)
+    players.tell_of_troubles(made)
     assert set(Event.objects.values_list("tenant_id", flat=True)) == {customer.id for customer in CUSTOMERS}
     for job in Job.objects.all():
         attempts = list(job.attempts.order_by("attempt_n"))
@@ -96,7 +134,7 @@ def test_its_past_is_one_that_could_have_been(monkeypatch: pytest.MonkeyPatch) -
 def test_every_trouble_can_be_seen() -> None:
     made = players.make(9)
     history.make(made)
-    players.close_what_is_gone(made)
+    players.tell_of_troubles(made)
     recently = database.now() - timedelta(hours=1)
     for name, fault in FAULTS.items():
         attempts = Attempt.objects.filter(endpoint__url__contains=f"//{name}.localhost:9/")

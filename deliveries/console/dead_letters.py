@@ -68,7 +68,7 @@ class DeadLetterAdmin(Rows):
 
     @display(description="job")
     def of(self, letter: DeadLetter) -> Any:
-        return link("job", letter.job_id)
+        return link("job", letter.job_id, f"…{str(letter.job_id)[-8:]}")
 
     @display(description="endpoint")
     def to(self, letter: DeadLetter) -> Any:

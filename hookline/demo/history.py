@@ -10,10 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pycurl
+
 from deliveries import traffic
 from deliveries.models import Attempt, Bell, DeadLetter, Event, IdempotencyKey, Job, Subscription
 from deliveries.rules import filters, topics
 from deliveries.rules.values import Document
+from deliveries.sending.answers import judge
 from hookline.database import now, write
 from hookline.demo import receivers
 from hookline.demo.cast import Customer, Receiver, Topic
@@ -27,14 +30,14 @@ FIRST_NUMBER = 20_000
 AT_ONCE = 2000
 JITTER = 1.1
 
-SAYS = {
-    500: ("http_5xx", "The endpoint answered 500.", '{"error":"deadlock detected"}'),
-    429: ("http_4xx", "The endpoint answered 429.", '{"error":"quota of 5 a second"}'),
-    401: ("http_4xx", "The endpoint answered 401.", '{"error":"token revoked"}'),
-    410: ("http_4xx", "The endpoint answered 410.", '{"error":"moved to ledger.fabrikam"}'),
-    0: ("timeout", "No complete answer came within 2000 ms.", ""),
-    200: (None, "", '{"received":true}'),
+BODIES = {
+    200: b'{"received":true}',
+    401: b'{"error":"token revoked"}',
+    410: b'{"error":"moved to ledger.fabrikam"}',
+    429: b'{"error":"quota of 5 a second"}',
+    500: b'{"error":"deadlock detected"}',
 }
+HEADERS = '[["content-type","application/json"]]'
 
 
 @dataclass
@@ -174,21 +177,24 @@ def _answers(receiver: Receiver, past: Past, at: datetime) -> list[tuple[int, fl
 
 def _attempt(past: Past, job: Job, at: datetime, status: int) -> timedelta:
     took = 2000 if status == 0 else min(1900, max(4, round(past.dice.lognormvariate(3.5, 0.7))))
-    error, detail, body = SAYS[status]
-    result = Attempt.Status.FAILURE if error else Attempt.Status.SUCCESS
+    answer = judge(
+        code=0 if status else pycurl.E_OPERATION_TIMEDOUT, message="", refusal="", status=status, headers=[],
+        body=b"", address="127.0.0.1", duration_ms=took,
+    )  # fmt: skip
+    result = Attempt.Status.FAILURE if answer.error else Attempt.Status.SUCCESS
     job.attempt_count += 1
     past.attempts.append(
         Attempt(
             id=past.id_at(at), job_id=job.id, tenant_id=job.tenant_id, event_id=job.event_id,
             endpoint_id=job.endpoint_id, attempt_n=job.attempt_count, status=result, http_status=status,
-            error=error, error_detail=detail, started_at=at, duration_ms=took, address="127.0.0.1",
-            response_headers='[["content-type","application/json"]]' if status else None,
-            response_body=body.encode() if body else None,
+            error=answer.error, error_detail=answer.detail, started_at=at, duration_ms=took,
+            address=answer.address, response_headers=HEADERS if status else None,
+            response_body=BODIES.get(status),
         )
     )  # fmt: skip
     mine = traffic.of_tenant(job.tenant_id)
     for scope in (mine, traffic.of_endpoint(job.endpoint_id)):
-        past.count(scope, at, traffic.FAILED if error else traffic.DELIVERED)
+        past.count(scope, at, traffic.FAILED if answer.error else traffic.DELIVERED)
     past.count(mine, at, f"{traffic.TOOK}{traffic.bucket_of(took)}")
     return timedelta(milliseconds=took)
 

@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from deliveries import endpoints
-from deliveries.models import Endpoint, Subscription
+from deliveries.models import Endpoint, Lane, Subscription
 from deliveries.models.endpoints import DisabledFor
 from deliveries.sending import signatures
 from hookline.database import now
 from hookline.demo import receivers
 from hookline.demo.cast import CUSTOMERS, Customer, Receiver
 from tenants import lifecycle
-from tenants.models import Tenant
+from tenants.models import ApiKey, Tenant
 
 BY = "the demo"
 # For how long they have been customers.
 LONG = timedelta(days=23)
+LASTING = ("locked", "hanging")
 
 
 @dataclass
@@ -57,8 +58,9 @@ def _player(customer: Customer, port: int) -> Player:
             **receiver.values,
         }
         endpoint = endpoints.create(customer.id, values, {}, BY)
-        Endpoint.objects.filter(id=endpoint.id).update(created_at=began)
         player.targets.append(Target(receiver, endpoint, list(_subscribe(endpoint, receiver))))
+    for model in (Endpoint, Subscription, ApiKey):
+        model.objects.filter(tenant_id=customer.id).update(created_at=began)
     return player
 
 
@@ -69,13 +71,16 @@ def _subscribe(endpoint: Endpoint, receiver: Receiver) -> Iterator[Subscription]
         yield endpoints.subscribe(endpoint, {"topic_pattern": rule.pattern, **given}, {}, BY)
 
 
-def close_what_is_gone(players: Sequence[Player]) -> None:
-    """As the pump would have, at the first 410."""
+def tell_of_troubles(players: Sequence[Player]) -> None:
+    """As the pump would have at the first failure: since when nothing succeeds, and what is gone."""
     for target in [target for player in players for target in player.targets]:
+        since = now() - timedelta(seconds=target.receiver.since)
+        if target.receiver.fault in LASTING:
+            Lane.objects.filter(endpoint_id=target.endpoint.id).update(failing_since=since)
         if target.receiver.fault == "gone":
             endpoints.change(target.endpoint.id, {"enabled": False}, {}, BY)
             Endpoint.objects.filter(id=target.endpoint.id).update(
                 disabled_reason="The endpoint answered 410 Gone.",
                 disabled_for=DisabledFor.GONE,
-                disabled_at=now() - timedelta(seconds=target.receiver.since),
+                disabled_at=since,
             )

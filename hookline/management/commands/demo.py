@@ -61,7 +61,7 @@ class Command(BaseCommand):
         receivers = int(os.environ[stage.RECEIVERS_PORT])
         customers = players.make(receivers)
         history.make(customers)
-        players.close_what_is_gone(customers)
+        players.tell_of_troubles(customers)
         Receivers(receivers).start()
         play.start(customers)
         embedded.run(self._announce)
