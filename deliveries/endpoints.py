@@ -13,7 +13,7 @@ from deliveries.queue.hasten import hasten
 from deliveries.sending import signatures
 from hookline import jsontext
 from hookline.database import now, write
-from hookline.errors import NotFound
+from hookline.errors import Conflict, NotFound
 from hookline.ids import uuid7
 from tenants import audit
 
@@ -69,11 +69,14 @@ def delete(endpoint: Endpoint, by: str) -> None:
         audit.record(endpoint.tenant_id, by, "endpoint.deleted", endpoint.id, url=_place(endpoint))
 
 
-def rotate_secret(endpoint_id: UUID, overlap: timedelta, by: str) -> str:
-    """A new secret, returned this once. The old one signs beside it until the overlap ends."""
+def rotate_secret(endpoint_id: UUID, overlap: timedelta, by: str, seen: Endpoint | None = None) -> str:
+    """A new secret, returned this once. The old one signs beside it until the overlap ends. Raises
+    Conflict if the endpoint was changed since it was `seen`: a second new secret would end the old one."""
     secret = signatures.new_secret()
     with write():
         endpoint = _locked(endpoint_id)
+        if seen and endpoint.updated_at != seen.updated_at:
+            raise Conflict("The endpoint was changed this moment. Look at it again.")
         endpoint.rotate_secret(secret, now() + overlap)
         endpoint.updated_at = now()
         endpoint.save()

@@ -6,15 +6,17 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from deliveries import endpoints
 from deliveries.models import Endpoint, Event, Job, Lane, Traffic
 from deliveries.sending import signatures
 from deliveries.traffic import DELIVERED, FAILED, of_endpoint
 from hookline.database import now
+from hookline.errors import Conflict
 from hookline.heartbeat import Heartbeat
 from hookline.ids import uuid7
 from tenants.models import AuditEntry, Tenant
 from tests.console import in_role, place, text_of
-from tests.factories import make_endpoint, make_subscription
+from tests.factories import BY, make_endpoint, make_subscription
 from tests.queueing import URL, bury, fail, give, make_target, take
 
 pytestmark = pytest.mark.django_db
@@ -252,12 +254,20 @@ def test_a_form_that_is_sent_again_does_nothing_again(operator: Client, acme: Te
     assert Endpoint.objects.filter(name="Shop").count() == 1
 
 
+def test_of_two_who_rotate_at_once_the_second_is_told_to_look_again(acme: Tenant) -> None:
+    seen = make_endpoint(acme, URL, secret="the old secret")
+    endpoints.rotate_secret(seen.id, timedelta(hours=1), BY, seen)
+    with pytest.raises(Conflict, match="Look at it again"):
+        endpoints.rotate_secret(seen.id, timedelta(hours=1), BY, seen)
+    assert Endpoint.objects.get().secrets()[1] == "the old secret"
+
+
 def test_only_an_administrator_deletes_an_endpoint(operator: Client, acme: Tenant) -> None:
     endpoint = make_target(acme)
     assert operator.post(place("endpoint_delete", endpoint.id)).status_code == 403
     administrator = in_role("administrator")
     told = administrator.post(place("endpoint_delete", endpoint.id), follow=True)
-    assert "is deleted" in text_of(told.text)
+    assert "Deleted. What it had waiting becomes dead letters." in text_of(told.text)
     assert not Endpoint.objects.exists()
     assert administrator.post(place("endpoint_delete", endpoint.id)).status_code == 404
 

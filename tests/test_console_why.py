@@ -321,7 +321,7 @@ def test_an_endpoint_is_subscribed_and_the_subscription_ended(operator: Client, 
     rule = '{"gte": "payload.n", "value": 1.50}'
     fields = {"topic_pattern": "orders.#", "filter": rule, "description": "for Ada"}
     told = operator.post(place("endpoint_subscribe", endpoint.id), fields, follow=True)
-    assert "is subscribed to orders.#." in text_of(told.text)
+    assert "Subscribed to orders.#." in text_of(told.text)
     subscription = Subscription.objects.get()
     assert (subscription.filter, subscription.transform) == (rule, None)
     assert AuditEntry.objects.get(action="subscription.created").actor == "operator the operator"

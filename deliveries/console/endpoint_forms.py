@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -31,9 +32,10 @@ def new(request: HttpRequest) -> HttpResponse:
         back = reverse("admin:deliveries_endpoint_changelist")
         return show(request, "console/form.html", "New endpoint", form=form, verb="Make it", back=back)
     given, values = form.cleaned_data, EndpointFields.read(form.document)
-    if Endpoint.objects.filter(id=given["once"]).exists():  # the form was sent again
+    try:
+        endpoint = endpoints.create(given["tenant"], values, {}, operator_of(request), given["once"])
+    except IntegrityError:  # the form was sent again
         return redirect("admin:deliveries_endpoint_change", given["once"])
-    endpoint = endpoints.create(given["tenant"], values, {}, operator_of(request), given["once"])
     if values["secret"]:
         return show_secret(request, endpoint, values["secret"])
     messages.success(request, "Made. Subscribe it to something next.")

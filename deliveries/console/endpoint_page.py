@@ -16,7 +16,7 @@ from deliveries.models import Attempt, DeadLetter, Endpoint, Job, Lane
 from deliveries.why import fates
 from hookline.console.pages import operator_of, page, show
 from hookline.database import now
-from hookline.errors import ApiError, NotFound
+from hookline.errors import ApiError, Conflict, NotFound
 from hookline.keyring import CannotOpen
 
 CHANGE = "deliveries.change_endpoint"
@@ -74,8 +74,8 @@ def switch(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint = get_object_or_404(Endpoint, id=endpoint_id)
     is_on = request.POST.get("enabled") == "true"
     endpoints.change(endpoint.id, {"enabled": is_on}, {}, operator_of(request))
-    told = "Enabled: what it has waiting goes out now." if is_on else "Disabled: what comes for it is held."
-    messages.success(request, told)
+    sentence = "Enabled: what waits for it goes out now." if is_on else "Disabled: what comes for it is held."
+    messages.success(request, sentence)
     return redirect("admin:deliveries_endpoint_change", endpoint_id)
 
 
@@ -90,7 +90,13 @@ def rotate(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
             verb="Make a new secret", back=back,
         )  # fmt: skip
     hours = form.cleaned_data.get("overlap", 0)
-    secret = endpoints.rotate_secret(endpoint.id, timedelta(hours=hours), operator_of(request))
+    try:
+        secret = endpoints.rotate_secret(
+            endpoint.id, timedelta(hours=hours), operator_of(request), seen=endpoint
+        )
+    except Conflict as fault:
+        messages.warning(request, fault.detail)
+        return redirect(_place(endpoint_id))
     return show_secret(request, endpoint, secret, dict(OVERLAPS)[hours] if hours else "")
 
 
@@ -119,5 +125,5 @@ def delete(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
     except NotFound as fault:
         messages.warning(request, fault.detail)
     else:
-        messages.success(request, f"{endpoint} is deleted. What it had waiting becomes dead letters.")
+        messages.success(request, "Deleted. What it had waiting becomes dead letters.")
     return redirect("admin:deliveries_endpoint_changelist")

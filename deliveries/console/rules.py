@@ -51,11 +51,7 @@ def try_rules(request: HttpRequest) -> HttpResponse:
     return _page(request, form, _tried(form) if form.is_valid() else None)
 
 
-@page(
-    "endpoints/<uuid:endpoint_id>/subscribe/",
-    name="endpoint_subscribe",
-    press="deliveries.change_subscription",
-)
+@page("endpoints/<uuid:endpoint_id>/subscribe/", name="endpoint_subscribe", press=CHANGE)
 def subscribe(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
     endpoint = get_object_or_404(Endpoint, id=endpoint_id)
     form = RulesForm({**request.POST.dict(), "endpoint": str(endpoint_id)})
@@ -65,15 +61,11 @@ def subscribe(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
         endpoints.subscribe(endpoint, form.columns, {}, operator_of(request))
     except NotFound:  # it was deleted this moment
         raise Http404 from None
-    messages.success(request, f"{endpoint} is subscribed to {form.columns['topic_pattern']}.")
+    messages.success(request, f"Subscribed to {form.columns['topic_pattern']}.")
     return redirect("admin:deliveries_endpoint_change", endpoint_id)
 
 
-@page(
-    "subscriptions/<uuid:subscription_id>/end/",
-    name="subscription_end",
-    press="deliveries.change_subscription",
-)
+@page("subscriptions/<uuid:subscription_id>/end/", name="subscription_end", press=CHANGE)
 def end(request: HttpRequest, subscription_id: UUID) -> HttpResponse:
     subscription = get_object_or_404(Subscription.objects.active(), id=subscription_id)
     endpoints.unsubscribe(subscription, operator_of(request))

@@ -21,6 +21,7 @@ neither script nor style. Verbs are those of the API, done by `operator_of(reque
 What the frame's own scripts do for any page that asks by attribute: `data-copy="text"` copies,
 `data-key="r"` is pressed by that key, `data-confirm="Sure?"` asks before a form is sent, and a table in
 `.results` is walked with j and k.
+
 A row for which a list of fields is too little is a `RowPages` with a template of its own, which draws with
 `{% load drawing %}`. A part of a page with an id and `data-follow` is fetched anew by `follow.js` until the
 server sends it without; a form that must not do its work twice is a `OnceForm`.

@@ -49,9 +49,16 @@ document.addEventListener("click", (event) => {
   if (other && !other.contains(event.target)) other.open = false;
 });
 
+// What changes something is sent once, however often its button is pressed.
 document.addEventListener("submit", (event) => {
-  const question = event.submitter?.dataset.confirm || event.target.dataset.confirm;
-  if (question && !confirm(question)) event.preventDefault();
+  const form = event.target;
+  const question = event.submitter?.dataset.confirm || form.dataset.confirm;
+  const isSent = form.method === "post" && form.classList.contains("is-sent");
+  if (isSent || (question && !confirm(question))) return event.preventDefault();
+  form.classList.add("is-sent");
+});
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form.is-sent")) form.classList.remove("is-sent");
 });
 
 const menuSwitch = document.querySelector(".menu-switch");
