@@ -9,6 +9,7 @@ from django.db import transaction
 from deliveries import bell
 from deliveries.documents import Stored
 from deliveries.models import IdempotencyKey
+from hookline.arrays import BIGINT, ID, TEXT, TIME, Table
 from hookline.database import is_postgres, many, now, rows, to_text, write
 
 
@@ -22,6 +23,13 @@ class NewJob(NamedTuple):
     subscription_id: UUID | None
 
 
+KEYS = Table("key", tenant_id=TEXT, key=TEXT, event_id=ID)
+EVENTS = Table(
+    "event", id=ID, tenant_id=TEXT, topic=TEXT, payload=TEXT, extra=TEXT, idempotency_key=TEXT,
+    occurred_at=BIGINT, created_at=TIME,
+)  # fmt: skip
+JOBS = Table("job", id=ID, tenant_id=TEXT, event_id=ID, endpoint_id=ID, subscription_id=ID)
+
 # One statement, because a round trip costs more than the rows. Keys are taken in order, so that two
 # publishers with the same keys cannot block each other; the second one waits here until the first one
 # commits, and then finds its key taken. The bells are rows too, so that a publisher never waits for a
@@ -29,30 +37,23 @@ class NewJob(NamedTuple):
 ENQUEUE = f"""
 WITH owned AS (
   INSERT INTO idempotency_keys AS old (tenant_id, key, event_id, created_at)
-  SELECT tenant_id, key, event_id, statement_timestamp()
-  FROM unnest(%(key_tenants)b::text[], %(keys)b::text[], %(keyed)b::uuid[]) AS v(tenant_id, key, event_id)
-  ORDER BY tenant_id, key
+  SELECT tenant_id, key, event_id, statement_timestamp() FROM {KEYS.sql} ORDER BY tenant_id, key
   ON CONFLICT (tenant_id, key) DO UPDATE
     SET event_id = excluded.event_id, created_at = excluded.created_at
     WHERE old.created_at <= statement_timestamp() - interval '{IdempotencyKey.LIVES.total_seconds()} s'
   RETURNING event_id),
 repeated AS MATERIALIZED (
-  SELECT event_id FROM unnest(%(keyed)b::uuid[]) AS v(event_id) EXCEPT SELECT event_id FROM owned),
+  SELECT event_id FROM {KEYS.sql} EXCEPT SELECT event_id FROM owned),
 stored AS (
   INSERT INTO events (id, tenant_id, topic, payload, extra, idempotency_key, occurred_at, created_at)
-  SELECT id, tenant_id, topic, payload::json, extra::json, key, occurred_at, created_at
-  FROM unnest(%(ids)b::uuid[], %(tenants)b::text[], %(topics)b::text[], %(payloads)b::text[],
-              %(extras)b::text[], %(event_keys)b::text[], %(occurred)b::int8[], %(created)b::timestamptz[])
-    AS v(id, tenant_id, topic, payload, extra, key, occurred_at, created_at)
-  WHERE NOT EXISTS (SELECT 1 FROM repeated WHERE repeated.event_id = v.id)),
+  SELECT id, tenant_id, topic, payload::json, extra::json, idempotency_key, occurred_at, created_at
+  FROM {EVENTS.sql} WHERE NOT EXISTS (SELECT 1 FROM repeated WHERE repeated.event_id = v.id)),
 made AS (
   INSERT INTO jobs (id, tenant_id, event_id, endpoint_id, subscription_id, replay_id, status,
                     attempt_count, forgiven_count, lost_count, next_attempt_at, created_at)
   SELECT id, tenant_id, event_id, endpoint_id, subscription_id, %(replay)s, 'pending', 0, 0, 0,
          statement_timestamp(), statement_timestamp()
-  FROM unnest(%(jobs)b::uuid[], %(job_tenants)b::text[], %(events)b::uuid[], %(endpoints)b::uuid[],
-              %(subscriptions)b::uuid[]) AS v(id, tenant_id, event_id, endpoint_id, subscription_id)
-  WHERE NOT EXISTS (SELECT 1 FROM repeated WHERE repeated.event_id = v.event_id)
+  FROM {JOBS.sql} WHERE NOT EXISTS (SELECT 1 FROM repeated WHERE repeated.event_id = v.event_id)
   RETURNING endpoint_id),
 rung AS (
   INSERT INTO bells (endpoint_id) SELECT DISTINCT endpoint_id FROM made)
@@ -96,27 +97,17 @@ def enqueue(events: Sequence[Stored], jobs: Sequence[NewJob], replay_id: UUID | 
 
 
 def _insert_postgres(events: Sequence[Stored], jobs: Sequence[NewJob], replay_id: UUID | None) -> set[UUID]:
-    keyed = [event for event in events if event.idempotency_key is not None]
-    values = {
-        "key_tenants": [event.tenant_id for event in keyed],
-        "keys": [event.idempotency_key for event in keyed],
-        "keyed": [event.id for event in keyed],
-        "ids": [event.id for event in events],
-        "tenants": [event.tenant_id for event in events],
-        "topics": [event.topic for event in events],
-        "payloads": [event.payload for event in events],
-        "extras": [event.extra for event in events],
-        "event_keys": [event.idempotency_key for event in events],
-        "occurred": [event.occurred_at for event in events],
-        "created": [event.created_at for event in events],
-        "jobs": [job.id for job in jobs],
-        "job_tenants": [job.tenant_id for job in jobs],
-        "events": [job.event_id for job in jobs],
-        "endpoints": [job.endpoint_id for job in jobs],
-        "subscriptions": [job.subscription_id for job in jobs],
-        "replay": replay_id,
-    }
-    return {row[0] for row in rows(ENQUEUE, values)}
+    keys = [
+        (event.tenant_id, event.idempotency_key, event.id)
+        for event in events if event.idempotency_key is not None
+    ]  # fmt: skip
+    stored = [
+        (event.id, event.tenant_id, event.topic, event.payload, event.extra, event.idempotency_key,
+         event.occurred_at, event.created_at)
+        for event in events
+    ]  # fmt: skip
+    values = KEYS.pack(keys) | EVENTS.pack(stored) | JOBS.pack(jobs)
+    return {row[0] for row in rows(ENQUEUE, values | {"replay": replay_id})}
 
 
 def _insert_sqlite(events: Sequence[Stored], jobs: Sequence[NewJob], replay_id: UUID | None) -> set[UUID]:

@@ -16,6 +16,7 @@ from deliveries.limits import OpenLane, Parked
 from deliveries.queue.rows import Claim, Look, Pick, SettlementRow
 from deliveries.targets import Target
 from deliveries.work import ClaimedJob
+from hookline.arrays import BOOLEAN, BYTEA, FLOAT, ID, INTEGER, SMALLINT, TEXT, TIME, Table
 from hookline.database import Row, rows
 
 # Each look goes down one index, in its order: an EXISTS without one would be a scan of the whole
@@ -88,10 +89,9 @@ WHERE tenant.id IS NOT NULL ORDER BY tenant.n
 
 # The lane is locked, so no other claim looks at these jobs. Whoever else changed one meanwhile,
 # the update sees that it is no longer pending.
-TAKE_JOBS = """
-WITH lane AS (
-  SELECT * FROM unnest(%(tenants)b::text[], %(endpoints)b::uuid[], %(rooms)b::int[],
-                       %(leases)b::timestamptz[]) AS v(tenant_id, endpoint_id, room, lease_until)),
+LANES = Table("lane", tenant_id=TEXT, endpoint_id=ID, room=INTEGER, lease_until=TIME)
+TAKE_JOBS = f"""
+WITH lane AS (SELECT * FROM {LANES.sql}),
 due AS MATERIALIZED (
   SELECT job.ctid FROM lane CROSS JOIN LATERAL (
     SELECT ctid FROM jobs
@@ -110,16 +110,17 @@ SELECT t.id, t.tenant_id, t.event_id, t.endpoint_id, t.attempt_count, t.forgiven
 FROM taken t LEFT JOIN events e ON e.id = t.event_id LEFT JOIN subscriptions s ON s.id = t.subscription_id
 """
 
-PARK_LANES = """
+PARKED = Table(
+    "lane", endpoint_id=ID, tenant_id=TEXT, taken=INTEGER, state=SMALLINT, tokens=FLOAT, wake_at=TIME
+)
+PARK_LANES = f"""
 UPDATE lanes SET
   served_at = clock_timestamp(), in_flight = in_flight + v.taken,
   tokens = v.tokens, refilled_at = greatest(refilled_at, %(now)s), is_probing = false,
   state = CASE WHEN v.state = 0 AND later.due IS NOT NULL THEN 2
                WHEN v.state = 5 AND coalesce(e.enabled, true) THEN 1 ELSE v.state END,
   wake_at = CASE WHEN v.state = 0 THEN later.due ELSE v.wake_at END
-FROM unnest(%(endpoints)b::uuid[], %(tenants)b::text[], %(taken)b::int[], %(states)b::int2[],
-            %(tokens)b::float8[], %(wakes)b::timestamptz[])
-  AS v(endpoint_id, tenant_id, taken, state, tokens, wake_at)
+FROM {PARKED.sql}
 LEFT JOIN endpoints e ON e.id = v.endpoint_id
 LEFT JOIN LATERAL (
   SELECT next_attempt_at AS due FROM jobs
@@ -157,15 +158,14 @@ returned AS (
   WHERE lanes.endpoint_id = held.endpoint_id)
 """
 
+LINES = Table(
+    "line", job_id=ID, claim_id=ID, status=TEXT, due_at=TIME, reason=TEXT, is_strained=BOOLEAN,
+    attempt_id=ID, attempt_n=INTEGER, result=TEXT, http_status=INTEGER, error=TEXT, error_detail=TEXT,
+    started_at=TIME, duration_ms=INTEGER, address=TEXT, response_headers=TEXT, response_body=BYTEA,
+)  # fmt: skip
 SETTLE = f"""
 WITH line AS MATERIALIZED (
-  SELECT * FROM unnest(
-    %(job_id)b::uuid[], %(claim_id)b::uuid[], %(status)b::text[], %(due_at)b::timestamptz[],
-    %(reason)b::text[], %(is_strained)b::bool[], %(attempt_id)b::uuid[], %(attempt_n)b::int[],
-    %(result)b::text[], %(http_status)b::int[], %(error)b::text[], %(error_detail)b::text[],
-    %(started_at)b::timestamptz[], %(duration_ms)b::int[], %(address)b::text[],
-    %(response_headers)b::text[], %(response_body)b::bytea[])
-  AS v({", ".join(SettlementRow._fields)})),
+  SELECT * FROM {LINES.sql}),
 ended AS (
   UPDATE jobs SET status = line.status, lost_count = 0, claim_id = NULL, lease_until = NULL,
     attempt_count = attempt_count + (line.attempt_id IS NOT NULL)::int,
@@ -188,11 +188,10 @@ buried AS (
 SELECT job_id, claim_id FROM ended
 """
 
+OWNED = Table("job", id=ID, claim_id=ID, lost_count=INTEGER)
 RELEASE = f"""
 WITH owned AS MATERIALIZED (
-  SELECT jobs.id, v.lost_count
-  FROM jobs JOIN unnest(%(ids)b::uuid[], %(claims)b::uuid[], %(losses)b::int[])
-    AS v(id, claim_id, lost_count) USING (id)
+  SELECT jobs.id, v.lost_count FROM jobs JOIN {OWNED.sql} USING (id)
   WHERE jobs.status = 'running' AND jobs.claim_id = v.claim_id ORDER BY jobs.id FOR UPDATE OF jobs),
 ended AS (
   UPDATE jobs SET status = 'pending', claim_id = NULL, lease_until = NULL, lost_count = owned.lost_count
@@ -262,14 +261,12 @@ def take_jobs(
     targets: Mapping[UUID, Target],
 ) -> list[ClaimedJob]:
     """Claims up to `rooms[n]` due jobs of each lane, the longest due first."""
-    values = {
-        "tenants": [lane.tenant_id for lane in lanes],
-        "endpoints": [lane.endpoint_id for lane in lanes],
-        "rooms": list(rooms),
-        "leases": list(leases),
-        "claim": claim_id,
-    }
-    return [_claimed(row, claim_id, targets.get(row[3])) for row in rows(TAKE_JOBS, values)]
+    taken_from = [
+        (lane.tenant_id, lane.endpoint_id, room, lease)
+        for lane, room, lease in zip(lanes, rooms, leases, strict=True)
+    ]
+    found = rows(TAKE_JOBS, LANES.pack(taken_from) | {"claim": claim_id})
+    return [_claimed(row, claim_id, targets.get(row[3])) for row in found]
 
 
 def _claimed(row: Row, claim_id: UUID, target: Target | None) -> ClaimedJob:
@@ -287,34 +284,21 @@ def _claimed(row: Row, claim_id: UUID, target: Target | None) -> ClaimedJob:
 def park_lanes(
     lanes: Sequence[OpenLane], parked: Sequence[Parked], taken: Sequence[int], now: datetime
 ) -> None:
-    rows(
-        PARK_LANES,
-        {
-            "endpoints": [lane.endpoint_id for lane in lanes],
-            "tenants": [lane.tenant_id for lane in lanes],
-            "taken": list(taken),
-            "states": [entry.state for entry in parked],
-            "tokens": [entry.tokens for entry in parked],
-            "wakes": [entry.wake_at for entry in parked],
-            "now": now,
-        },
-    )
+    lines = [
+        (lane.endpoint_id, lane.tenant_id, count, entry.state, entry.tokens, entry.wake_at)
+        for lane, entry, count in zip(lanes, parked, taken, strict=True)
+    ]
+    rows(PARK_LANES, PARKED.pack(lines) | {"now": now})
 
 
 def settle(lines: Sequence[SettlementRow]) -> set[Claim]:
     """Ends claims; returns those that still held."""
-    columns = zip(SettlementRow._fields, map(list, zip(*lines, strict=True)), strict=True)
-    return {(row[0], row[1]) for row in rows(SETTLE, dict(columns))}
+    return {(row[0], row[1]) for row in rows(SETTLE, LINES.pack(lines))}
 
 
 def release(jobs: Sequence[ClaimedJob]) -> None:
     """Gives claimed jobs back as they were, with their rate tokens."""
-    values = {
-        "ids": [job.id for job in jobs],
-        "claims": [job.claim_id for job in jobs],
-        "losses": [job.lost_count for job in jobs],
-    }
-    rows(RELEASE, values)
+    rows(RELEASE, OWNED.pack([(job.id, job.claim_id, job.lost_count) for job in jobs]))
 
 
 def rescue(attempt_ids: Sequence[UUID], detail: str) -> int:
