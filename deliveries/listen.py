@@ -20,7 +20,6 @@ from deliveries.work import Answer, ClaimedJob
 from hookline.ids import NO_ID, uuid7
 
 TIMEOUT_SECONDS = 30
-SCHEMES = ("http://", "https://")
 
 
 @dataclass
