@@ -46,7 +46,9 @@ class Settings(forms.Form):
     )  # fmt: skip
 
     def clean_name(self) -> str:
-        return names.printable(self.cleaned_data["name"])
+        if not (name := names.printable(self.cleaned_data["name"])):
+            raise forms.ValidationError("A name is something that can be read.")
+        return name
 
 
 class NewKey(OnceForm):
