@@ -164,7 +164,8 @@ class Pump:
         job, now = sent.job, self.clock.now()
         assert job.target
         verdict = decide(answer, job.target.policy, job.budget_spent, now, random.random())
-        self._finish(Settlement(job, Outcome(sent.attempt_id, sent.started_at, answer), verdict))
+        outcome = Outcome(sent.attempt_id, sent.started_at, job.target.hushed(answer))
+        self._finish(Settlement(job, outcome, verdict))
 
     def _finish(self, settlement: Settlement) -> None:
         if not self.unsettled:
