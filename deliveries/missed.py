@@ -1,21 +1,22 @@
-"""Which of the jobs that a replay would make somebody needs."""
+"""What became of events at endpoints: where they failed, and where they need not be sent again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from uuid import UUID
 
 from deliveries.models import DeadLetter, Job
-from deliveries.queue.enqueue import NewJob
+
+# An event and an endpoint.
+Pair = tuple[UUID, UUID]
 
 
-def missed(jobs: Sequence[NewJob]) -> list[NewJob]:
-    """Those for an endpoint at which their event neither arrived nor is on its way: it failed there,
-    or no subscription wanted it then."""
-    alive = Job.objects.filter(event_id__in={job.event_id for job in jobs}).exclude(status=Job.Status.DEAD)
-    served = set(alive.values_list("event_id", "endpoint_id"))
-    return [job for job in jobs if (job.event_id, job.endpoint_id) not in served]
+def served(event_ids: Collection[UUID]) -> set[Pair]:
+    """Where they arrived, or are on their way. Where none of their subscriptions wanted them, and where
+    they failed, they are missed."""
+    alive = Job.objects.filter(event_id__in=event_ids).exclude(status=Job.Status.DEAD)
+    return set(alive.values_list("event_id", "endpoint_id"))
 
 
-def failed(jobs: Sequence[NewJob]) -> list[NewJob]:
-    """Those for an endpoint at which their event is a dead letter now."""
-    letters = DeadLetter.objects.filter(event_id__in={job.event_id for job in jobs})
-    buried = set(letters.values_list("event_id", "endpoint_id"))
-    return [job for job in jobs if (job.event_id, job.endpoint_id) in buried]
+def failed(event_ids: Collection[UUID]) -> set[Pair]:
+    """Where they are dead letters now."""
+    letters = DeadLetter.objects.filter(event_id__in=event_ids)
+    return set(letters.values_list("event_id", "endpoint_id"))

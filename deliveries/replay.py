@@ -8,7 +8,7 @@ from uuid import UUID
 
 from deliveries import intake
 from deliveries.documents import REMOVED, STORED, Stored
-from deliveries.missed import missed
+from deliveries.missed import served
 from deliveries.models import DeadLetter, Event, Replay
 from deliveries.queue.enqueue import NewJob, enqueue
 from deliveries.routing import Routes
@@ -75,8 +75,10 @@ def _matched(events: dict[str, Stored], routes: Routes, selection: Selection) ->
     jobs = [job for event in whole.values() for job in intake.match(event, routes)]
     jobs = [job for job in jobs if selection.endpoint_id in (None, job.endpoint_id)]
     matched: dict[str, list[NewJob]] = {id: [] for id in whole}
-    for job in missed(jobs) if selection.missed_only else jobs:
-        matched[str(job.event_id)].append(job)
+    done = served([event.id for event in whole.values()]) if selection.missed_only else ()
+    for job in jobs:
+        if (job.event_id, job.endpoint_id) not in done:
+            matched[str(job.event_id)].append(job)
     return matched
 
 

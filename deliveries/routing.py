@@ -5,7 +5,7 @@ Each process keeps a copy of a tenant's subscriptions for as long as the tenant'
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
@@ -29,18 +29,18 @@ class Route:
 class Routes:
     """The active subscriptions of one tenant, those with an exact topic found by its name."""
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Iterable[Route]) -> None:
         self.exact: defaultdict[str, list[Route]] = defaultdict(list)
         self.patterns: list[Route] = []
         for route in routes:
             of_its_kind = self.exact[route.pattern] if topics.is_exact(route.pattern) else self.patterns
             of_its_kind.append(route)
-        self.has_filters = any(route.filter for route in routes)
 
     def match(self, topic: str, document: Document) -> list[Route]:
-        return [route for route in self._on(topic) if filters.passes(route.filter, document)]
+        return [route for route in self.on(topic) if filters.passes(route.filter, document)]
 
-    def _on(self, topic: str) -> Iterator[Route]:
+    def on(self, topic: str) -> Iterator[Route]:
+        """By the topic alone, whatever their filters say."""
         yield from self.exact.get(topic, ())
         yield from (route for route in self.patterns if topics.matches(route.pattern, topic))
 
@@ -53,8 +53,7 @@ def routes_of(tenant_id: str, version: int) -> Routes:
 
 def read(tenant_id: str) -> Routes:
     active = Subscription.objects.active().filter(tenant_id=tenant_id).order_by("id")
-    rows = active.values_list("id", "endpoint_id", "topic_pattern", "filter")
-    return Routes([Route(*row) for row in rows])
+    return Routes(Route(*row) for row in active.values_list("id", "endpoint_id", "topic_pattern", "filter"))
 
 
 def changed(tenant_id: str) -> None:

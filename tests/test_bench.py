@@ -19,7 +19,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_measures_ours_beside_what_is_usual(tmp_path: Path, redis_server: object) -> None:
     file = tmp_path / "figures.json"
-    scenarios = ["deliver", "backlog", "pruning", "scrape"]
+    scenarios = ["deliver", "backlog", "pruning", "scrape", "requeueing"]
     ended = bench(*scenarios, "--scale", "0.005", "--plays", "1", "--json", str(file))
 
     assert ended.returncode == 0, ended.stderr
@@ -32,6 +32,7 @@ def test_it_measures_ours_beside_what_is_usual(tmp_path: Path, redis_server: obj
     assert figures["deliver"]["medians"]["times_naive"] > 0
     assert figures["backlog"]["medians"]["us_per_job_loaded"] > 0
     assert figures["pruning"]["medians"]["left"] == 0
+    assert figures["requeueing"]["medians"]["left"] == 0
     assert figures["scrape"]["medians"]["whole_ms"] > 0
 
 

@@ -210,6 +210,15 @@ def test_a_rate_that_cannot_be_is_refused(operator: Client, acme: Tenant, rate: 
     assert not Run.objects.exists()
 
 
+def test_too_many_runs_are_refused_beside_the_button(
+    operator: Client, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "MOST_OPEN", 0)
+    bury_some(make_target(acme))
+    answer = operator.post(new("requeue"), {"rate": 50, "seen": 1})
+    assert "0 runs are not over yet" in answer.text
+
+
 def test_a_replay_is_asked_for_by_all_that_narrows_it(operator: Client, acme: Tenant) -> None:
     endpoint = make_target(acme, name="Shop")
     publish(acme, {"topic": "orders.1", "occurred_at": 1_764_063_000_000})

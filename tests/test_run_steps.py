@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 from django.conf import LazySettings
+from django.db.models import F
 
-from deliveries import purge
+from deliveries import purge, retention
 from deliveries.models import Job, Run
 from deliveries.runs import control, work
 from hookline.database import now
@@ -125,6 +126,17 @@ def test_the_runs_of_a_deleted_tenant_end_with_it(acme: Tenant) -> None:
     purge.delete_tenant(acme, BY)
     work.step(claimed)
     assert (Run.objects.count(), Job.objects.count()) == (0, 0)
+
+
+def test_runs_that_are_over_are_let_go_of_with_their_time(acme: Tenant, settings: LazySettings) -> None:
+    done, paused = finish(start(REQUEUE, acme)), control.pause(start(REQUEUE, acme), BY)
+    settings.HL_RETENTION_SECS = 60
+    retention.prune()
+    assert Run.objects.count() == 2
+    Run.objects.update(created_at=F("created_at") - timedelta(days=9))
+    Run.objects.filter(id=done.id).update(finished_at=F("finished_at") - timedelta(days=9))
+    retention.prune()
+    assert Run.objects.get() == paused
 
 
 # --- Claims -------------------------------------------------------------------------------

@@ -300,7 +300,7 @@ def test_a_preview_of_nothing_says_so(acme: Tenant) -> None:
 def test_beyond_a_limit_a_preview_says_at_least(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     bury_some(make_target(acme), 7)
     monkeypatch.setattr("deliveries.runs.groups.MOST_LOOKED_AT", 5)
-    monkeypatch.setattr("deliveries.runs.preview.MOST_LOOKED_AT", 5)
+    monkeypatch.setattr("deliveries.runs.preview.MOST_EVENTS", 5)
     monkeypatch.setattr("deliveries.runs.preview.READ_AT_ONCE", 5)
     monkeypatch.setattr(walk, "READ_AT_ONCE", 5)
     for verb in (REQUEUE, REPLAY):

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from deliveries.models import DeadLetter, Job, Run
+from deliveries.runs import control
 from hookline.times import milliseconds
 from tenants.models import AuditEntry, Tenant
 from tests.api import Api, api_of
@@ -179,6 +180,17 @@ def test_what_makes_no_sense_is_refused_and_starts_nothing(
     assert (status, code) == (400, "validation_error")
     assert detail in told
     assert not Run.objects.exists()
+
+
+def test_no_tenant_has_more_than_ten_runs_that_are_not_over(api: Api, acme: Tenant, globex: Tenant) -> None:
+    bury_some(make_target(acme))
+    runs = [started(api, DLQ, REQUEUE) for _ in range(control.MOST_OPEN)]
+    told = "10 runs are not over yet: wait for the end of one, or cancel it"
+    assert api.post(REPLAY, {"all": True}).fault == (409, "conflict", told)
+    assert api.post(DLQ, REQUEUE | {"dry_run": True}).status == 200
+    started(api_of(globex), DLQ, REQUEUE)
+    api.post(f"{DLQ}/{runs[0]['id']}/cancel")
+    started(api, REPLAY, {"all": True})
 
 
 def test_a_run_is_found_under_its_own_kind_only(api: Api, acme: Tenant) -> None:

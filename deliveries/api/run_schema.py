@@ -17,8 +17,9 @@ def _list_and_start(of: str, what: str, body: type[fields.Strict], start: str) -
             start,
             {201: shapes.Run, 200: shapes.Preview},
             body=body,
+            faults=[409],
             description="A run goes on in the background, no faster than `rate`, and is about what there is "
-            "at its start. 200 answers `dry_run`: nothing was started.",
+            "at its start. 200 answers `dry_run`: nothing was started. 409: ten are not over yet.",
         ),
     )
 

@@ -12,6 +12,7 @@ from hookline.console.rows import Rows
 
 @admin.register(Replay)
 class ReplayAdmin(Rows):
+    change_list_template = "console/run_rows.html"
     list_display = ("id", "of_tenant", "made")
     narrowed_by = ("tenant_id",)
     indexed_by = ("tenant_id",)

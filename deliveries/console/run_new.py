@@ -10,6 +10,7 @@ from deliveries.console.run_parts import PERMISSION, THINGS, TITLES, shares
 from deliveries.models import Run
 from deliveries.runs import control
 from hookline.console.pages import operator_of, page, show
+from hookline.errors import Conflict
 
 
 @page("runs/new/<verb>/", name="run_new", look="deliveries.view_run", press=PERMISSION)
@@ -25,8 +26,11 @@ def new(request: HttpRequest, verb: str) -> HttpResponse:
     start = StartForm(request.POST or None, verb=verb, there=found.count)
     if request.method == "POST" and start.is_valid():
         rate = start.cleaned_data["rate"]
-        run = control.start(verb, form.tenant_id, form.selection, rate, operator_of(request))
-        return redirect("admin:deliveries_run_change", run.id)
+        try:
+            run = control.start(verb, form.tenant_id, form.selection, rate, operator_of(request))
+            return redirect("admin:deliveries_run_change", run.id)
+        except Conflict as fault:
+            start.add_error("rate", f"{fault.detail}.")
     return _show_new(request, verb, form, found=found, start=start, **shares(found))
 
 

@@ -27,6 +27,10 @@ class RunQuerySet(models.QuerySet["Run"]):
         is_free = Q(lease_until=None) | Q(lease_until__lte=moment)
         return self.active().filter(is_free, due_at__lte=moment)
 
+    def open(self) -> "RunQuerySet":
+        """Those that somebody may still press a button of."""
+        return self.exclude(state__in=Run.OVER)
+
     def over(self) -> "RunQuerySet":
         return self.filter(state__in=Run.OVER)
 

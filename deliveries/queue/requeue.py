@@ -16,8 +16,9 @@ def requeue(job_ids: Iterable[UUID]) -> int:
     with write():
         has_letter = Exists(DeadLetter.objects.filter(job_id=OuterRef("id")))
         dead = Job.objects.filter(has_letter, id__in=list(job_ids), status=Job.Status.DEAD)
-        locked = list(dead.select_for_update().order_by("id"))
-        ids = [job.id for job in locked]
+        places = dead.select_for_update().order_by("id").values_list("id", "endpoint_id", "tenant_id")
+        locked = list(places)
+        ids = [id for id, *_ in locked]
         Job.objects.filter(id__in=ids).update(
             status=Job.Status.PENDING,
             forgiven_count=F("attempt_count"),
@@ -26,5 +27,5 @@ def requeue(job_ids: Iterable[UUID]) -> int:
             finished_at=None,
         )
         DeadLetter.objects.filter(job_id__in=ids).delete()
-        ring((job.endpoint_id, job.tenant_id) for job in locked)
+        ring((endpoint_id, tenant_id) for _, endpoint_id, tenant_id in locked)
     return len(locked)

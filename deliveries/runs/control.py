@@ -14,6 +14,8 @@ from tenants import audit
 Verb, State = Run.Verb, Run.State
 
 MOST_A_SECOND = 10_000
+# Of one tenant, so that nobody's runs keep the others' waiting.
+MOST_OPEN = 10
 DEFAULT_RATES = {Verb.REQUEUE: 100, Verb.REPLAY: 100, Verb.DISCARD: 1000}
 
 
@@ -24,7 +26,10 @@ def dry_run(verb: str, tenant_id: str | None, selection: Selection) -> Preview:
 
 def start(verb: str, tenant_id: str | None, selection: Selection, rate: int | None, by: str) -> Run:
     """A run that the next free worker takes up. What comes to be after this moment is not its business:
-    neither new events, nor letters of jobs that it made due and that failed again."""
+    neither new events, nor letters of jobs that it made due and that failed again. Raises Conflict where
+    too many are not over."""
+    if Run.objects.filter(tenant_id=tenant_id).open().count() >= MOST_OPEN:
+        raise Conflict(f"{MOST_OPEN} runs are not over yet: wait for the end of one, or cancel it")
     moment = now()
     found = preview(verb, tenant_id, selection, moment)
     run = Run(

@@ -24,6 +24,10 @@ class Letter(Item):
 class Letters(Walk[Letter]):
     columns = ("created_at", "job_id")
 
+    @property
+    def is_choosy(self) -> bool:
+        return bool(self.selection.reason or self.selection.topic)
+
     def narrowed(self) -> "QuerySet[DeadLetter]":
         letters, asked = DeadLetter.objects.filter(created_at__lte=self.until), self.selection
         if self.tenant_id is not None:

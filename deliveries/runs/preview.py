@@ -1,20 +1,25 @@
 """What a run would do, counted up to a limit and over indexes."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
 from deliveries.runs.events import Replay
-from deliveries.runs.groups import MOST_LOOKED_AT, groups_of
+from deliveries.runs.groups import groups_of
 from deliveries.runs.letters import Discard, Letters
 from deliveries.runs.selection import Selection
 from deliveries.runs.verbs import walk_of
 from deliveries.runs.walk import READ_AT_ONCE
 
+# Events that are matched; beyond so many a count is "at least".
+MOST_EVENTS = 20_000
 # Endpoints, and tenants, that are told by themselves.
 MOST_SHARES = 20
+NO_LIMIT = sys.maxsize
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -50,18 +55,16 @@ class Tally:
 
     def __init__(self) -> None:
         self.count = 0
-        self.by_endpoint: Counter[str] = Counter()
+        self.by_endpoint: Counter[UUID] = Counter()
         self.by_tenant: Counter[str] = Counter()
         self.oldest_ms: int | None = None
         self.newest_ms: int | None = None
 
-    def add(
-        self, tenant_id: str, count: int, endpoint_ids: Iterable[object], oldest: int, newest: int
-    ) -> None:
+    def add(self, tenant_id: str, count: int, endpoint_ids: Iterable[UUID], oldest: int, newest: int) -> None:
         self.count += count
         self.by_tenant[tenant_id] += count
         for endpoint_id in endpoint_ids:
-            self.by_endpoint[str(endpoint_id)] += count
+            self.by_endpoint[endpoint_id] += count
         self.oldest_ms = oldest if self.oldest_ms is None else min(oldest, self.oldest_ms)
         self.newest_ms = newest if self.newest_ms is None else max(newest, self.newest_ms)
 
@@ -97,16 +100,17 @@ def _of_letters(walk: Letters) -> Preview:
 def _of_events(walk: Replay) -> Preview:
     """Goes the way of the run, and counts instead."""
     tally, place = Tally(), walk.place_of(None)
-    for _ in range(MOST_LOOKED_AT // READ_AT_ONCE):
+    for _ in range(MOST_EVENTS // READ_AT_ONCE):
         if place is None:
             break
-        stretch = walk.stretch(place, MOST_LOOKED_AT)
+        stretch = walk.stretch(place, NO_LIMIT)
         place = stretch.end
         for item in stretch.items:
-            if item.jobs:
-                tally.add(item.tenant_id, 1, [job.endpoint_id for job in item.jobs], item.at, item.at)
+            if item.routes:
+                endpoint_ids = [route.endpoint_id for route in item.routes]
+                tally.add(item.tenant_id, 1, endpoint_ids, item.at, item.at)
     return tally.told(is_exact=place is None, deliveries=tally.by_endpoint.total())
 
 
-def _shares(counts: Counter[str]) -> list[Share]:
-    return [Share(name, count) for name, count in counts.most_common(MOST_SHARES)]
+def _shares(counts: Counter[UUID] | Counter[str]) -> list[Share]:
+    return [Share(str(name), count) for name, count in counts.most_common(MOST_SHARES)]

@@ -97,6 +97,11 @@ class Walk(ABC, Generic[Found]):
     def act(self, items: Sequence[Found], run_id: UUID) -> Acted:
         """Does it, in a transaction of the caller's."""
 
+    @property
+    def is_choosy(self) -> bool:
+        """Whether `choose` may pass over rows, so that more are read than are taken."""
+        return True
+
     def place_of(self, text: str | None) -> Place | None:
         """Where a run stands; None if there is nothing for it to do."""
         if text is None:
@@ -105,7 +110,8 @@ class Walk(ABC, Generic[Found]):
 
     def stretch(self, place: Place, most: int) -> Stretch[Found]:
         """The next rows, up to as many as cost `most`."""
-        rows = self._rows_after(place)
+        window = READ_AT_ONCE if self.is_choosy else most
+        rows = self._rows_after(place, window)
         chosen: list[Found] = []
         looked_at, at_once = 0, max(JUDGED_AT_ONCE, most)
         while looked_at < len(rows) and _cost(chosen) < most:
@@ -114,20 +120,20 @@ class Walk(ABC, Generic[Found]):
         taken = _within(chosen, most)
         if len(taken) < len(chosen):
             return Stretch(taken, taken[-1].place)
-        if looked_at == len(rows) < READ_AT_ONCE:
+        if looked_at == len(rows) < window:
             return Stretch(taken, self._next_tenant(place.tenant_id))
         return Stretch(taken, rows[looked_at - 1].place)
 
-    def _rows_after(self, place: Place) -> list[Found]:
+    def _rows_after(self, place: Place, window: int) -> list[Found]:
         """First the rest of those with the same time, so that each question has an index."""
         time, id = self.columns
         rows = self.narrowed().filter(tenant_id=place.tenant_id).order_by(time, id)
         if place.id is None:
-            return self.read(rows[:READ_AT_ONCE])
-        same = rows.filter(**{time: place.at, f"{id}__gt": place.id})[:READ_AT_ONCE]
-        found = self.read(same)
-        later = rows.filter(**{f"{time}__gt": place.at})[: READ_AT_ONCE - len(found)]
-        return found + self.read(later) if len(found) < READ_AT_ONCE else found
+            return self.read(rows[:window])
+        found = self.read(rows.filter(**{time: place.at, f"{id}__gt": place.id})[:window])
+        if len(found) == window:
+            return found
+        return found + self.read(rows.filter(**{f"{time}__gt": place.at})[: window - len(found)])
 
     def _next_tenant(self, after: str) -> Place | None:
         if self.tenant_id is not None:

@@ -9,6 +9,9 @@ from statistics import quantiles
 from hookline.bench.producer import publish
 from hookline.bench.stage import KEY, Stage
 
+LOOK_SECONDS = 0.5
+PATIENCE_SECONDS = 120.0
+
 
 def ages_of(stage: Stage, rate: float, seconds: float) -> list[float]:
     """The ages in ms of so many events a second."""
@@ -18,9 +21,17 @@ def ages_of(stage: Stage, rate: float, seconds: float) -> list[float]:
         return b'{"topic":"order.paid","payload":{"sent_ns":%d}}' % time.time_ns()
 
     published = publish(stage.port, "/v1/events", KEY, timed, connections=16, seconds=seconds, rate=rate)
-    time.sleep(1.5)
-    ages = _read(stage)
-    assert len(ages) >= len(published.latencies) - published.refused > 0
+    return _arrived(stage, len(published.latencies) - published.refused)
+
+
+def _arrived(stage: Stage, number: int) -> list[float]:
+    """The ages of so many events, however late they are."""
+    ages, deadline = list[float](), time.monotonic() + PATIENCE_SECONDS
+    while len(ages) < number:
+        assert time.monotonic() < deadline
+        time.sleep(LOOK_SECONDS)
+        ages += _read(stage)
+    assert ages
     return ages
 
 

@@ -15,6 +15,7 @@ from deliveries.queue.claim import Claimer
 from deliveries.queue.settle import settle
 from deliveries.work import Answer, Outcome, Settlement, Succeeded
 from hookline.bench import naive_load, seed
+from hookline.bench.again import requeueing
 from hookline.bench.ages import ages_of, percentiles
 from hookline.bench.keeping import plateau, pruning
 from hookline.bench.producer import Published, publish
@@ -204,4 +205,4 @@ USUAL = _by_name(
     noisy_neighbour,
     slow_endpoints,
 )
-SCENARIOS = USUAL | _by_name(steady, pruning, plateau, scrape)
+SCENARIOS = USUAL | _by_name(steady, pruning, plateau, scrape, requeueing)

@@ -64,6 +64,24 @@ SELECT id, id, %(tenant)s, event_id, %(endpoint)s, 1, 'success', 200, '', create
 FROM job
 """
 
+BURIED = f"""
+WITH event AS (
+  INSERT INTO events (id, tenant_id, topic, payload, occurred_at, created_at)
+  SELECT {OLD_ID}, %(tenant)s, 'order.paid', %(payload)s::json, %(from_ms)s + number,
+         to_timestamp((%(from_ms)s + number) / 1000.0)
+  FROM generate_series(1, %(count)s) AS number
+  RETURNING id, created_at),
+job AS (
+  INSERT INTO jobs (id, tenant_id, event_id, endpoint_id, subscription_id, status, attempt_count,
+                    forgiven_count, lost_count, next_attempt_at, created_at, finished_at)
+  SELECT id, %(tenant)s, id, %(endpoint)s, %(subscription)s, 'dead', 0, 0, 0, created_at, created_at,
+         created_at
+  FROM event
+  RETURNING id, event_id, created_at)
+INSERT INTO dlq (job_id, tenant_id, event_id, endpoint_id, reason, attempt_count, created_at)
+SELECT id, %(tenant)s, event_id, %(endpoint)s, 'max_attempts_exceeded', 12, created_at FROM job
+"""
+
 
 def targets(tenant_id: str, url: str, count: int, **values: object) -> list[Subscription]:
     """Endpoints of a tenant, each subscribed to everything."""
@@ -101,6 +119,14 @@ def history(subscription: Subscription, events: int, since: datetime) -> None:
             cursor.execute(HISTORY, row | {"from_ms": from_ms + start})
 
 
+def buried(subscriptions: list[Subscription], letters: int, since: datetime) -> None:
+    """So many dead letters, spread over the endpoints, one a millisecond of each."""
+    each, from_ms = -(-letters // len(subscriptions)), milliseconds(since)
+    with connection.cursor() as cursor:
+        for subscription in subscriptions:
+            cursor.execute(BURIED, _row(subscription, each) | {"from_ms": from_ms})
+
+
 def settle_statistics() -> None:
     """What autovacuum would do in time. A scenario does not wait for it."""
     with connection.cursor() as cursor:
@@ -113,9 +139,9 @@ def pause(is_on: bool) -> None:
 
 def clear() -> None:
     """An empty store, as before the first scenario."""
-    tables = "jobs, attempts, dlq, events, bells, lanes, subscriptions, endpoints, idempotency_keys, counters"
+    tables = "jobs attempts dlq runs events bells lanes subscriptions endpoints idempotency_keys counters"
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {tables}")
+        cursor.execute(f"TRUNCATE {', '.join(tables.split())}")
 
 
 def waiting(endpoint_ids: list[UUID] | None = None) -> int:
