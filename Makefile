@@ -63,7 +63,8 @@ requirements: $(INSTALLED) ## Pin the newest versions that pyproject.toml allows
 	    --python-version 3.11 --no-header --no-emit-index-url "$$@"
 	}
 	pin --output-file requirements.txt pyproject.toml
-	pin --output-file tests/requirements.txt pyproject.toml --group dev --constraint requirements.txt
+	pin --output-file deploy/otel/requirements.txt pyproject.toml --extra otel --constraint requirements.txt
+	pin --output-file tests/requirements.txt pyproject.toml --extra otel --group dev --constraint requirements.txt
 
 # An environment whose Python is no longer there is made anew.
 ifeq ($(wildcard .venv/bin/python),)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from deliveries import traffic
+from deliveries import traces, traffic
 from deliveries.limits import LIMITED, OpenLane, Parked
 from deliveries.work import Dead, RetryAt, Settlement, Verdict
 from hookline.counters import count, observe
@@ -43,6 +43,8 @@ def count_settled(settlements: Sequence[Settlement]) -> None:
     traffic.count_settled(_for_charts(kinds), latencies)
     for endpoint, durations in latencies.items():
         observe(LATENCY, endpoint, values=durations)
+    if traces.ARE_MADE:
+        traces.spans.delivered(settlements)
     if delays := list(_first_delays(settlements)):
         observe(DELAY, values=delays)
 

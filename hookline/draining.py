@@ -6,7 +6,7 @@ import time
 from django.conf import settings
 from django.db import Error, connection
 
-from deliveries import pump
+from deliveries import pump, traces
 from deliveries.sweep import Sweeper
 from hookline import counters
 from hookline.lifecycle import GRACE_SECONDS
@@ -27,3 +27,5 @@ def drain(sweeper: Sweeper) -> None:
     except Error as fault:
         logger.warning("The last counters could not be written (%s)", fault)
     connection.close()
+    if traces.ARE_MADE:
+        traces.spans.end()

@@ -6,6 +6,7 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -27,6 +28,7 @@ RETIRED = frozenset(
     "HL_SERVICE_TOKEN HL_EMBEDDED_MODE".split()
 )
 SMTP_PORTS = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
+COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 FOR_CLIENTS = frozenset(["HL_URL"])
 
 
@@ -89,6 +91,11 @@ class Environment:
         self.variables.append(Variable(self.concern, name, "", meaning))
         return self._parsed(name, self.source.get(name, "").strip() or self._kept(name), "", parse)
 
+    def names_a_collector(self) -> bool:
+        """Whether OpenTelemetry's own variables say where traces go, and nothing turns it off."""
+        is_off = self.source.get("OTEL_SDK_DISABLED", "").lower() == "true"
+        return not is_off and any(self.source.get(name) for name in COLLECTORS)
+
     def is_given(self, name: str) -> bool:
         """Whether the environment itself holds the variable."""
         return bool(self.source.get(name, "").strip())
@@ -124,6 +131,14 @@ class Environment:
                 yield f"{name} is no longer used; it changes nothing."
             elif name.startswith("HL_"):
                 yield f"{name} is not a HookLine setting; check its spelling in docs/configuration.md."
+
+
+def has_opentelemetry() -> bool:
+    """Whether its optional packages are installed."""
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http.trace_exporter") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def choice(*words: str) -> Callable[[str], str]:

@@ -8,7 +8,16 @@ from csp.constants import NONE, SELF
 
 from deliveries.sending.guard import parse_allow
 from hookline import __version__, failpoints
-from hookline.environment import choice, parse_addresses, parse_certificates, parse_schedule, parse_smtp, url
+from hookline.environment import (
+    choice,
+    has_opentelemetry,
+    parse_addresses,
+    parse_certificates,
+    parse_schedule,
+    parse_smtp,
+    url,
+    warn,
+)
 from hookline.environment import environment as env
 from hookline.keyring import parse_keys
 
@@ -158,6 +167,21 @@ HL_LOG_LEVEL = env.value(
     "HL_LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.",
     choice("DEBUG", "INFO", "WARNING", "ERROR"),
 )  # fmt: skip
+
+HL_OTEL_ENDPOINT = env.value(
+    "HL_OTEL_ENDPOINT", "", "Collector of OpenTelemetry for traces over OTLP/HTTP, such as "
+    "`http://localhost:4318`. Needs `deploy/otel/requirements.txt`.",
+    url("http://localhost:4318", "http", "https"),
+)  # fmt: skip
+OTEL_IS_ON = bool(HL_OTEL_ENDPOINT) or env.names_a_collector()
+if OTEL_IS_ON and not has_opentelemetry():
+    if HL_OTEL_ENDPOINT:
+        env.problems.append("HL_OTEL_ENDPOINT: install deploy/otel/requirements.txt.")
+    else:  # somebody sets these for all that runs on a machine
+        warn(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and nothing is traced: install deploy/otel/requirements.txt."
+        )
+    OTEL_IS_ON = False
 
 env.concern = "Whom it tells"
 

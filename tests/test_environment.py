@@ -51,6 +51,7 @@ WRONG = {
     "HL_LOG_FORMAT": "xml",
     "HL_METRICS_LABELS": "many",
     "HL_DISABLE_AFTER_SECS": "5d",
+    "HL_OTEL_ENDPOINT": "localhost:4318",
     "HL_ALERT_URL": f"ops.example.com/?token={SECRET}",
     "HL_ALERT_SLACK_URL": f"slack/{SECRET}",
     "HL_ALERT_EMAIL": "ops@example.com, nobody",

@@ -1,5 +1,6 @@
 """/v1/events: publish, publish many, list, read."""
 
+import time
 from collections import Counter as Tally
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from deliveries import depth, documents, intake, routing, traffic
+from deliveries import depth, documents, intake, routing, traces, traffic
 from deliveries.api import schema
 from deliveries.api.event_pages import page_of
 from deliveries.documents import Draft, Fields
@@ -34,6 +35,20 @@ class Publisher(Resource):
     """What publishing one event and publishing many have in common."""
 
     def publish(self, drafts: Sequence[Draft]) -> list[Accepted | Repeat]:
+        if not traces.ARE_MADE:
+            return self._publish(drafts)
+        began, ids, fault = time.time_ns(), list[str](), ""
+        try:
+            results = self._publish(drafts)
+            ids = [str(result.event.id) for result in results if isinstance(result, Accepted)]
+        except Exception as raised:
+            fault = type(raised).__name__
+            raise
+        finally:
+            traces.spans.published(began, self.trace, self.tenant_id, ids, fault)
+        return results
+
+    def _publish(self, drafts: Sequence[Draft]) -> list[Accepted | Repeat]:
         routes = routing.routes_of(self.tenant_id, self.caller.routes_version)
         results = intake.publish(self.tenant_id, routes, drafts)
         accepted = [result for result in results if isinstance(result, Accepted)]

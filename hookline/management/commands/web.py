@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from deliveries import traces
 from deliveries.watch import Watch
 from hookline import installation, lifecycle, start, web
 from hookline.lifecycle import stopping
@@ -20,4 +21,6 @@ class Command(BaseCommand):
         watch.start()
         web.serve()
         watch.join(lifecycle.GRACE_SECONDS)
+        if traces.ARE_MADE:
+            traces.spans.end()
         lifecycle.leave()
