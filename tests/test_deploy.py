@@ -134,6 +134,8 @@ def test_prometheus_scrapes_what_serves_metrics_and_grafana_asks_prometheus() ->
     [dashboards] = yaml.safe_load((provisioning / "dashboards/hookline.yml").read_text())["providers"]
 
     [job] = scraped["scrape_configs"]
+    [rules] = scraped["rule_files"]
+    assert list((ROOT / "deploy/prometheus").glob(Path(rules).name))
     assert job["static_configs"] == [{"targets": [f"web:{SERVICES['web']['ports'][0].split(':')[-1]}"]}]
     assert source["url"] == "http://prometheus:9090"
     assert f"./deploy/grafana:{dashboards['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
