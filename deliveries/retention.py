@@ -67,14 +67,21 @@ def count(progress: Progress = unseen) -> Gone:
     """How much history `prune` would remove now."""
     gone = Gone()
     for ids in _old(_ago(settings.HL_RETENTION_SECS), progress):
-        jobs = Job.objects.filter(event_id__in=ids)
-        attempts = Attempt.objects.filter(job_id__in=jobs.values("id"))
-        gone += Gone(len(ids), jobs.count(), attempts.count())
+        gone += Gone(len(ids), *(rows(COUNT, {"ids": ids})[0] if is_postgres() else _count(ids)))
     return gone
+
+
+def _count(ids: Sequence[UUID]) -> tuple[int, int]:
+    jobs = Job.objects.filter(event_id__in=ids)
+    return jobs.count(), Attempt.objects.filter(job_id__in=jobs.values("id")).count()
 
 
 # Ids stand in arrays, because the planner cannot guess the number of what a CTE returns, and would
 # otherwise read all attempts.
+COUNT = """
+WITH job AS MATERIALIZED (SELECT id FROM jobs WHERE event_id = ANY (%(ids)b::uuid[]))
+SELECT count(*), (SELECT count(*) FROM attempts WHERE job_id = ANY (ARRAY(SELECT id FROM job))) FROM job
+"""
 REMOVE = """
 WITH job AS (DELETE FROM jobs WHERE event_id = ANY (%(ids)b::uuid[]) RETURNING id),
 letter AS (DELETE FROM dlq WHERE event_id = ANY (%(ids)b::uuid[])),
