@@ -17,11 +17,12 @@ from django.db.migrations.recorder import MigrationRecorder
 from redis import Redis
 
 from deliveries import stats
-from deliveries.models import Job
+from deliveries.models import Alert, Job, Notice
 from deliveries.sending.guard import parse_allow
 from hookline import throwaway
 from hookline.database import now, rows
 from hookline.doctor import (
+    alerts,
     broker,
     clock,
     configuration,
@@ -551,3 +552,26 @@ def test_a_file_system_that_cannot_carry_the_store_is_told(path: str, kind: str,
 def test_what_this_machine_has_mounted_is_understood() -> None:
     assert disk.kind_of(Path("/proc/self"), disk.MOUNTS.read_text()) == "proc"
     assert levels(disk.disk())[0] in ("ok", "warning", "error")
+
+
+# --- Who is told --------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_whether_anybody_is_told_what_is_amiss_and_what_is(settings: Any) -> None:
+    for embedded, level in ((True, "ok"), (False, "warning")):
+        settings.EMBEDDED = embedded
+        assert levels(alerts.alerts()) == [level]
+    settings.HL_ALERT_URL, settings.HL_ALERT_EMAIL = "https://ops.example.com/?token=x", ["ops@example.com"]
+    assert sentences(alerts.alerts()) == [("ok", "What is amiss is told by webhook and email.")]
+
+    moment = now()
+    told = {"since": moment, "seen_at": moment, "told_at": moment}
+    Alert.objects.create(key="no_worker", kind="no_worker", text="No process delivers.", **told)
+    untold = {"created_at": moment, "due_at": moment, "try_count": 3, "error": "status 500"}
+    Notice.objects.create(channel="webhook", document="[]", **untold)
+
+    assert sentences(alerts.alerts())[1:] == [
+        ("warning", "The alert channel webhook has not taken a notice (status 500)."),
+        ("warning", "No process delivers."),
+    ]

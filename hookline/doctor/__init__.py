@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from hookline.database import is_postgres, rows
 from hookline.doctor import (
+    alerts,
     broker,
     clock,
     configuration,
@@ -60,6 +61,7 @@ OF_THE_LINE: Mapping[str, Check] = {
     "keys": lambda: keys.keys(rows),
     "workers": work.workers,
     "progress": work.progress,
+    "alerts": alerts.alerts,
 }
 
 

@@ -7,19 +7,20 @@ from deliveries import stats
 from deliveries.models import Attempt, Job
 from hookline.database import now
 from hookline.doctor.findings import Findings, error, many, ok, warning
+from hookline.heartbeat import DELIVERERS
 from hookline.models import Process, Switch
 
-DELIVER = ("serve", "worker", "deliver")
 LATE, VERY_LATE = timedelta(seconds=30), timedelta(minutes=5)
 LEASE_IS_LONG_OVER = timedelta(minutes=1)
 # Of those that ended by themselves nothing is kept.
+JOBS_GO_ON = " Its jobs went to others when their lease ended."
 LOST_LATELY = timedelta(hours=1)
 START = "Start one: `manage.py serve`, or `celery --app hookline worker`."
 
 
 def workers() -> Findings:
     alive = stats.processes()
-    delivering = [process for process in alive if process.kind in DELIVER]
+    delivering = [process for process in alive if process.kind in DELIVERERS]
     yield from _who(delivering)
     versions = sorted({process.version for process in alive})
     if len(versions) > 1:
@@ -28,7 +29,7 @@ def workers() -> Findings:
     for process in silent.order_by("-seen_at")[:3]:
         yield warning(
             f"{process} was last heard of at {process.seen_at:%H:%M:%S} UTC: it was killed, or it hangs.",
-            "Its log tells why. Its jobs went to others when their lease ended.",
+            "Its log tells why." + JOBS_GO_ON * (process.kind in DELIVERERS),
         )
 
 
