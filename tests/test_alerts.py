@@ -10,7 +10,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.test import Client
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
@@ -591,3 +593,16 @@ def test_what_is_amiss_is_listed(amiss: None, capsys: pytest.CaptureFixture[str]
     assert "endpoint_disabled  Endpoint “<Billing>" in capsys.readouterr().out
     call_command("alert", "list", "--json")
     assert json.loads(capsys.readouterr().out)["kind"] == "endpoint_disabled"
+
+
+def test_the_console_says_what_to_do_about_it(amiss: None) -> None:
+    look()
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    listed = client.get("/console/deliveries/alert/").text
+    assert "&lt;Billing&gt;" in listed
+    assert "firing" in listed
+    endpoint = Endpoint.objects.get()
+    page = client.get(f"/console/deliveries/alert/endpoint_2F{endpoint.id}/change/").text
+    assert "Tell its owner. Its deliveries are held, and none is lost." in page
+    assert f"/console/deliveries/endpoint/{endpoint.id}/change/" in page

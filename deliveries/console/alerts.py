@@ -5,9 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import display
 
+from deliveries.alerts import sentences
 from deliveries.models import Alert
-from hookline.console.drawing import moment, status
+from hookline.console.drawing import link, moment, status
 from hookline.console.rows import Rows, View
+from hookline.ids import parse_uuid
 
 
 @admin.register(Alert)
@@ -18,12 +20,21 @@ class AlertAdmin(Rows):
     narrowed_by = ("kind", "is_firing")
     views = (View("All"), View("Firing", "is_firing=True"), View("Over", "is_firing=False"))
     hint = "Nothing is amiss, and nothing was within a month."
-    fields = ("kind", "state", "text", "began", "ended", "key")
+    fields = ("kind", "state", "text", "remedy", "about", "began", "ended")
     readonly_fields = fields
 
     @display(description="state")
     def state(self, alert: Alert) -> Any:
         return status("firing" if alert.is_firing else "over")
+
+    @display(description="what to do")
+    def remedy(self, alert: Alert) -> str:
+        return sentences.ACTIONS[Alert.Kind(alert.kind)] if alert.is_firing else "-"
+
+    @display(description="endpoint")
+    def about(self, alert: Alert) -> Any:
+        kind, _, id = alert.key.partition("/")
+        return link("endpoint", parse_uuid(id)) if kind == "endpoint" else "-"
 
     @display(description="since")
     def began(self, alert: Alert) -> Any:
