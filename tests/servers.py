@@ -8,7 +8,6 @@ import os
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 
@@ -46,7 +45,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     """A wrapper comes before all others, so before pytest-django reads the settings."""
     store = os.environ.get(STORE, "embedded")
     try:
-        _prepare(store, early_config.known_args_namespace)
+        _prepare(store, early_config)
     except NotInstalled as fault:
         refuse(str(fault))
     result = yield
@@ -55,7 +54,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     return result
 
 
-def _prepare(store: str, options: Any) -> None:
+def _prepare(store: str, config: pytest.Config) -> None:
+    options = config.known_args_namespace
     is_worker = "PYTEST_XDIST_WORKER" in os.environ
     if is_worker:
         _end_with_parent()
@@ -65,7 +65,7 @@ def _prepare(store: str, options: Any) -> None:
     elif not is_worker:
         installation.ensure(*PACKAGES[store])
     if store == POOLED:
-        options.reuse_db = True  # PgBouncer's connections are in the way of dropping it
+        config.option.reuse_db = True  # PgBouncer's connections are in the way of dropping it
     _take_environment("embedded" if has_workers else store)
 
 
