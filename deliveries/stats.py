@@ -20,6 +20,7 @@ from deliveries.models import (
 )
 from deliveries.models.endpoints import DisabledFor
 from hookline.database import now
+from hookline.heartbeat import DELIVERERS
 from hookline.models import Process
 from tenants.models import ApiKey
 
@@ -127,3 +128,8 @@ def requests_in_flight() -> Iterator[tuple[str, int]]:
 def processes() -> list[Process]:
     """Those that serve or deliver at this moment."""
     return list(Process.objects.filter(seen_at__gt=now() - SILENCE).order_by("kind", "host", "pid"))
+
+
+def has_deliverers() -> bool:
+    """Whether any process delivers, and takes the steps of runs."""
+    return any(process.kind in DELIVERERS for process in processes())

@@ -17,7 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from redis import Redis
 
 from deliveries import stats
-from deliveries.models import Alert, Job, Notice
+from deliveries.models import Alert, Job, Notice, Run
 from deliveries.sending.guard import parse_allow
 from hookline import throwaway
 from hookline.database import now, rows
@@ -44,6 +44,7 @@ from tests.factories import deliver, let_time_pass, make_endpoint, make_subscrip
 from tests.live import LiveServer, new_database
 from tests.queueing import give, make_target, take
 from tests.receiver import Receiver
+from tests.running import start
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MEBIBYTE = 2**20
@@ -259,6 +260,15 @@ def test_a_lease_that_nobody_takes_back_is_told(acme: Tenant) -> None:
     told = sentences(work.progress())
 
     assert told[-1] == ("error", "1 job is owned by workers that are gone: nobody takes them back.")
+
+
+@pytest.mark.django_db
+def test_a_run_that_failed_is_told_of(acme: Tenant) -> None:
+    run = start(Run.Verb.REQUEUE, acme)
+    assert levels(work.runs()) == ["ok"]
+    Run.objects.filter(id=run.id).update(state=Run.State.FAILED)
+    [finding] = work.runs()
+    assert (finding.level, finding.sentence) == ("warning", "1 run of dead letters or events failed.")
 
 
 @pytest.mark.embedded

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
+from deliveries import stats
 from deliveries.console.run_parts import PERMISSION, THINGS, TITLES, shares, words_of
 from deliveries.models import Run
 from deliveries.runs import control, outlook
@@ -86,6 +87,7 @@ def _figures(run: Run, request: HttpRequest) -> dict[str, Any]:
     share, left = outlook.share(run), outlook.seconds_left(run)
     return {
         "run": run,
+        "is_left_alone": run.state in Run.ACTIVE and not stats.has_deliverers(),
         "things": THINGS[Run.Verb(run.verb)],
         "share": share,
         "percent": f"{share:.0%}" if share is not None else "",

@@ -18,7 +18,6 @@ from deliveries.runs.told import document_of, document_of_preview
 from hookline import commands
 from hookline.commands import Action
 from hookline.errors import Invalid
-from hookline.heartbeat import DELIVERERS
 from hookline.ids import parse_uuid
 from hookline.progress import show
 from hookline.times import EPOCH, milliseconds
@@ -109,7 +108,7 @@ def _counted(verb: str, count: int) -> str:
 
 
 def _warn(run: Run) -> None:
-    if not run.is_over and not any(process.kind in DELIVERERS for process in stats.processes()):
+    if not (run.is_over or stats.has_deliverers()):
         sys.stderr.write("No worker is alive: the run begins when one is started.\n")
 
 

@@ -61,6 +61,7 @@ OF_THE_LINE: Mapping[str, Check] = {
     "keys": lambda: keys.keys(rows),
     "workers": work.workers,
     "progress": work.progress,
+    "runs": work.runs,
     "alerts": alerts.alerts,
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from deliveries import stats
-from deliveries.models import Attempt, Job
+from deliveries.models import Attempt, Job, Run
 from hookline.database import now
 from hookline.doctor.findings import Findings, error, many, ok, warning
 from hookline.heartbeat import DELIVERERS
@@ -61,6 +61,17 @@ def progress() -> Findings:
             f"{many(count, 'job is', 'jobs are')} owned by workers that are gone: nobody takes them back.",
             START,
         )
+
+
+def runs() -> Findings:
+    failed = Run.objects.filter(state=Run.State.FAILED).count()
+    if failed:
+        yield warning(
+            f"{many(failed, 'run')} of dead letters or events failed.",
+            "The workers' logs tell why. Mend that, and let it go on: `manage.py runs list`, and `resume`.",
+        )
+    else:
+        yield ok("No run failed.")
 
 
 def lateness(late: timedelta, moment: datetime, latest: datetime | None) -> Findings:
