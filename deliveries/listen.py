@@ -12,11 +12,9 @@ from datetime import UTC, datetime
 import requests
 
 from deliveries.documents import Stored
-from deliveries.retries import Policy
 from deliveries.sending import signatures
 from deliveries.sending.envelope import seal
-from deliveries.targets import Target
-from deliveries.work import Answer, ClaimedJob
+from deliveries.work import Answer, ClaimedJob, Policy, Target
 from hookline.ids import NO_ID, uuid7
 
 TIMEOUT_SECONDS = 30

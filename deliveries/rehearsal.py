@@ -9,8 +9,8 @@ from deliveries.documents import Stored
 from deliveries.models import Attempt, Endpoint, Event
 from deliveries.sending.envelope import seal
 from deliveries.sending.signatures import Key
-from deliveries.targets import Target, policy_of
-from deliveries.work import ClaimedJob, Request
+from deliveries.targets import policy_of
+from deliveries.work import ClaimedJob, Request, Target
 from hookline.ids import NO_ID
 from hookline.keyring import CannotOpen
 

@@ -1,11 +1,10 @@
 """When to try again and when to give up. Pure: no Django, no clock, and chance is an argument."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from deliveries.work import Answer, Dead, RetryAt, Succeeded, Verdict
+from deliveries.work import Answer, Dead, Policy, RetryAt, Succeeded, Verdict
 
 PERMANENT = frozenset([400, 401, 403, 404, 405, 410, 422])
 ASKS_TO_WAIT = frozenset([429, 503])
@@ -17,19 +16,6 @@ SPENT = "max_attempts_exceeded"
 ORPHANED = "failed to fetch event or endpoint"
 LEASE_LOST = "lease_lost"
 PAYLOAD_REMOVED = "payload_removed"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """`delays[n]` seconds pass after attempt n+1 fails; `most` attempts are made at most."""
-
-    delays: Sequence[float]
-    most: int | None = None
-
-    @property
-    def attempts(self) -> int:
-        whole = len(self.delays) + 1
-        return whole if self.most is None else min(self.most, whole)
 
 
 def decide(answer: Answer, policy: Policy, attempt: int, now: datetime, chance: float) -> Verdict:

@@ -1,15 +1,61 @@
 """What passes between the four steps: a claimed job, its request, the answer, the verdict."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from deliveries.documents import Stored
+from deliveries.sending.signatures import Key
 
-if TYPE_CHECKING:
-    from deliveries.targets import Target
+# Shorter header values are words, which would be taken out wherever they stand.
+SHORTEST_SECRET = 8
+HIDDEN = "***"
+
+
+class Policy(Struct, frozen=True):
+    """`delays[n]` seconds pass after attempt n+1 fails; `most` attempts are made at most."""
+
+    delays: Sequence[float]
+    most: int | None = None
+
+    @property
+    def attempts(self) -> int:
+        whole = len(self.delays) + 1
+        return whole if self.most is None else min(self.most, whole)
+
+
+class Target(Struct, frozen=True):
+    """An endpoint as it was when it was last changed."""
+
+    endpoint_id: UUID
+    url: str
+    timeout_ms: int
+    payload_format: str
+    headers: tuple[str, ...]
+    policy: Policy
+    keys: tuple[Key, ...]
+    old_keys: tuple[Key, ...]
+    old_keys_until: datetime | None
+
+    def keys_at(self, now: datetime) -> tuple[Key, ...]:
+        """What signs at this moment: the current secret, and then the one being replaced."""
+        return self.keys if self.old_keys_until is None or now >= self.old_keys_until else self.old_keys
+
+    def hushed(self, answer: "Answer") -> "Answer":
+        """The answer without our own header values: some receivers echo what they are sent, and whoever
+        may read deliveries need not know them."""
+        values = [line.partition(": ")[2] for line in self.headers]
+        secret = [value for value in values if len(value) >= SHORTEST_SECRET]
+        if not secret or not answer.status:
+            return answer
+        body, headers = answer.body, answer.headers
+        for value in secret:
+            body = body.replace(value.encode(), HIDDEN.encode())
+            headers = tuple((name, text.replace(value, HIDDEN)) for name, text in headers)
+        return replace(answer, body=body, headers=headers)
 
 
 class ClaimedJob(Struct, frozen=True):
@@ -29,7 +75,7 @@ class ClaimedJob(Struct, frozen=True):
     lost_count: int
     lease_until: datetime
     event: Stored | None
-    target: "Target | None"
+    target: Target | None
     transform: str | None
 
     @property

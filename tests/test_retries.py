@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from deliveries.retries import Policy, decide
-from deliveries.work import Answer, Dead, RetryAt, Succeeded, Verdict
+from deliveries.retries import decide
+from deliveries.work import Answer, Dead, Policy, RetryAt, Succeeded, Verdict
 
 NOW = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 HOUR = 3600.0

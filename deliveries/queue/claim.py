@@ -13,9 +13,9 @@ from deliveries.limits import OpenLane
 from deliveries.models import Endpoint
 from deliveries.queue.rows import Look, Pick
 from deliveries.queue.statements import statements
-from deliveries.targets import Target, target_of
+from deliveries.targets import target_of
 from deliveries.telemetry import count_limited
-from deliveries.work import ClaimedJob
+from deliveries.work import ClaimedJob, Target
 from hookline import failpoints
 from hookline.database import write
 

@@ -14,8 +14,7 @@ from uuid import UUID
 from deliveries.documents import Stored
 from deliveries.limits import OpenLane, Parked
 from deliveries.queue.rows import Claim, Look, Pick, SettlementRow
-from deliveries.targets import Target
-from deliveries.work import ClaimedJob
+from deliveries.work import ClaimedJob, Target
 from hookline.arrays import BOOLEAN, BYTEA, FLOAT, ID, INTEGER, SMALLINT, TEXT, TIME, Table
 from hookline.database import Row, rows
 

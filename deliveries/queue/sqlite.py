@@ -12,8 +12,7 @@ from uuid import UUID
 from deliveries.documents import Stored
 from deliveries.limits import OpenLane, Parked
 from deliveries.queue.rows import Claim, Look, Pick, SettlementRow
-from deliveries.targets import Target
-from deliveries.work import ClaimedJob
+from deliveries.work import ClaimedJob, Target
 from hookline.database import Row, from_text, many, rows, to_text
 
 LOOK = """
