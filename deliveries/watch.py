@@ -26,11 +26,12 @@ PATIENCE_SECONDS = 5.0
 
 def look() -> int:
     """Returns how many alerts began or ended."""
-    with patient(PATIENCE_SECONDS):
-        found = conditions.found(now())
-    changed = book.update(found, now(), ALERTS)
-    notices.tell_due(now())
-    return changed
+    try:
+        with patient(PATIENCE_SECONDS):
+            found = conditions.found(now())
+        return book.update(found, now(), ALERTS)
+    finally:  # what was noticed before must not wait until the store is well again
+        notices.tell_due(now())
 
 
 def run_due() -> None:

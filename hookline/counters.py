@@ -79,8 +79,9 @@ def flush() -> None:
             _tally.clear()
         if counted:
             try:
+                lines = _lines(counted)
                 with write(durable=False):
-                    _add(_lines(counted))
+                    _add(lines)
             except Error:
                 _add_up(counted)
                 raise

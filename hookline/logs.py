@@ -51,7 +51,7 @@ class Text(Utc):
         record.message, record.asctime = record.getMessage(), self.formatTime(record)
         ids = " ".join(f"{name.removesuffix('_id')}={id}" for name, id in self.ids(record).items())
         line = self.formatMessage(record) + (f" [{ids}]" if ids else "")
-        more = [INDENT + part for part in self.traceback(record).split("\n")] if record.exc_info else []
+        more = [INDENT + part for part in self.traceback(record).split("\n") if part]
         return redact("\n".join(part.translate(ESCAPED) for part in [line, *more]))
 
 

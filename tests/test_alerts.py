@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client
 from pytest_django import Settings
 from standardwebhooks import Webhook
@@ -149,7 +150,7 @@ def test_an_endpoint_is_warned_of_disabled_and_welcomed_back(
 
 
 def test_what_an_endpoint_missed_is_offered_to_be_sent_again(
-    acme: Tenant, receiver: Receiver, worker: Heartbeat
+    acme: Tenant, receiver: Receiver, worker: Heartbeat, capsys: pytest.CaptureFixture[str]
 ) -> None:
     endpoint = failing_for(make_target(acme), 2.6)
     since = lane_of(endpoint).failing_since
@@ -166,6 +167,8 @@ def test_what_an_endpoint_missed_is_offered_to_be_sent_again(
     assert f"`{command}`" in over["action"]
     letters = f"https://hooks.example.com/console/deliveries/deadletter/?endpoint_id={endpoint.id}"
     assert letters in over["action"]
+    call_command(*command.split()[1:], "--dry-run")
+    assert "Would requeue 3 dead letters" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -549,6 +552,24 @@ def test_web_processes_say_that_they_are_alive(serve: Callable[..., Serving]) ->
     web.wait_until(web._answers)
     web.wait_until(lambda: b'hookline_processes{kind="web"} 1.0' in web.api().get("/metrics").body)
     assert web.terminate() == 0
+
+
+def test_a_store_that_is_too_slow_to_ask_does_not_hold_up_what_was_noticed(
+    acme: Tenant, receiver: Receiver, worker: Heartbeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.reply(PATH, Reply(500), Reply(200))
+    give(make_target(acme))
+    let_pass(200)
+    look(worker)
+    Notice.objects.update(due_at=now())
+
+    def fail(moment: object) -> None:
+        raise OperationalError("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(conditions, "found", fail)
+    with pytest.raises(OperationalError):
+        look(worker)
+    assert not Notice.objects.exists()
 
 
 # --- The commands -------------------------------------------------------------------------
