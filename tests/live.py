@@ -20,7 +20,7 @@ from django.utils.datastructures import CaseInsensitiveMapping
 
 from hookline import throwaway
 from tests.api import NOTHING, Answer, Api
-from tests.servers import ENVIRONMENT
+from tests.servers import ENVIRONMENT, PORT
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
@@ -143,6 +143,13 @@ def new_database(name: str) -> str:
     with psycopg.connect(settings.HL_POSTGRES_URL, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return place._replace(path=f"/{name}").geturl()
+
+
+def directly(url: str) -> str:
+    """To the same database, past a pooler that may be in between."""
+    place = urlsplit(url)
+    user, _, _ = place.netloc.rpartition("@")
+    return place._replace(netloc=f"{user}@127.0.0.1:{os.environ[PORT]}").geturl()
 
 
 def _free_port() -> int:

@@ -19,6 +19,8 @@ from tests.installation import NotInstalled
 # What a developer's shell may hold for servers of another kind.
 FOREIGN = ("HL_", "PG", "CELERY_")
 STORE = "HL_STORE_BACKEND"
+# Of PostgreSQL itself, for what must not go through a pooler.
+PORT = "PORT_OF_POSTGRES"
 ENVIRONMENT = {
     "HL_SECRET_KEY": "the secret key of the tests",
     "HL_MASTER_KEY": "0" * 64,
@@ -83,6 +85,7 @@ def _take_environment(store: str) -> None:
         os.environ[STORE] = "postgres"
         postgres = _until_the_end.enter_context(throwaway.start_postgres(is_durable=False))
         os.environ["HL_POSTGRES_URL"] = postgres.url
+        os.environ[PORT] = str(postgres.port)
     if store == POOLED:
         pooler = _until_the_end.enter_context(throwaway.start_pgbouncer(postgres))
         os.environ["HL_POSTGRES_URL"] = pooler.url

@@ -41,7 +41,7 @@ from hookline.heartbeat import Heartbeat
 from hookline.models import Process, Switch
 from tenants.models import Tenant
 from tests.factories import deliver, let_time_pass, make_endpoint, make_subscription, publish
-from tests.live import LiveServer, new_database
+from tests.live import LiveServer, directly, new_database
 from tests.queueing import give, make_target, take
 from tests.receiver import Receiver
 from tests.running import start
@@ -62,7 +62,7 @@ def sentences(findings: Findings) -> list[tuple[str, str]]:
 
 
 def as_user(url: str, user: str) -> psycopg.Connection:
-    place = urlsplit(url)
+    place = urlsplit(directly(url))
     place = place._replace(netloc=f"{user}@{place.hostname}:{place.port}")
     return psycopg.connect(place.geturl(), autocommit=True)
 
@@ -139,6 +139,17 @@ def test_who_may_make_a_schema_is_told_that_migrating_makes_one(empty: Two) -> N
 
     assert level == "ok"
     assert "in a schema of the name newcomer" in sentence
+
+
+@pytest.mark.postgres
+def test_a_search_path_that_somebody_emptied_is_told(live: LiveServer) -> None:
+    """As pg_dump leaves it behind in a connection that a pooler then hands on."""
+    with as_user(live.environment["HL_POSTGRES_URL"], "hookline") as theirs:
+        theirs.execute("SELECT set_config('search_path', '', false)")
+
+        [(level, sentence)] = sentences(rights.rights(asking(theirs)))
+
+    assert (level, sentence.partition(":")[0]) == ("error", "The search_path of this connection is empty")
 
 
 # --- Migrations ---------------------------------------------------------------------------

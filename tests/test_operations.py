@@ -12,6 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from hookline.throwaway import postgres_programs
+from tests.live import directly
 from tests.receiver import Receiver, Reply
 from tests.serving import BANNER, GENERATED, Serving, one_job, publish, send_to
 from tests.typed import blocks_of, typed
@@ -177,7 +178,7 @@ def test_a_postgres_store_is_dumped_and_restored(serve: Serve, receiver: Receive
     serving.wait_for(BANNER)
     send_to(receiver, serving)
     given = {
-        "HL_POSTGRES_URL": serving.environment["HL_POSTGRES_URL"],
+        "HL_POSTGRES_URL": directly(serving.environment["HL_POSTGRES_URL"]),
         "PATH": f"{postgres_programs()}:{os.environ['PATH']}",
     }
 

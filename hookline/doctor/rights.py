@@ -1,6 +1,8 @@
 """What the database's user may do. CREATE TABLE, INSERT, UPDATE, DELETE and SELECT are all that is needed,
 and the first of them only to migrate."""
 
+from typing import NamedTuple
+
 from django.apps import apps
 
 from hookline.doctor.findings import Ask, Findings, error, ok, warning
@@ -12,7 +14,7 @@ WHERE = """
 SELECT current_user::text, current_database()::text, current_schema()::text,
        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
        has_database_privilege(current_database(), 'CREATE'), current_setting('server_version_num')::int,
-       to_regclass('django_migrations') IS NOT NULL
+       to_regclass('django_migrations') IS NOT NULL, current_setting('search_path')
 """
 TABLES = """
 SELECT c.relname::text, n.nspname::text, pg_has_role(c.relowner, 'USAGE'),
@@ -23,37 +25,62 @@ WHERE c.oid = ANY(SELECT to_regclass(quote_ident(name)) FROM unnest(%s::text[]) 
 """
 
 
+class Standing(NamedTuple):
+    """Where the user is, and what it may do there."""
+
+    user: str
+    database: str
+    schema: str | None
+    may_create: bool
+    may_add_schema: bool
+    version: int
+    is_installed: bool
+    search_path: str
+
+
 def rights(ask: Ask) -> Findings:
-    user, database, schema, may_create, may_add_schema, version, is_installed = ask(WHERE)[0]
-    if not is_installed:
-        yield from to_install(user, database, schema, may_create, may_add_schema, version)
-        return
+    standing = Standing(*ask(WHERE)[0])
+    if standing.schema is None and not standing.search_path.strip('"'):
+        yield error(
+            "The search_path of this connection is empty: somebody ran pg_dump through the pooler.",
+            "RECONNECT in the console of PgBouncer; and run it directly, as docs/pgbouncer.md says.",
+        )
+    elif standing.is_installed:
+        yield from _in_use(ask, standing)
+    else:
+        yield from _before_use(standing)
+
+
+def _before_use(standing: Standing) -> Findings:
+    """Before the first migration."""
+    user, schema = standing.user, standing.schema or "public"
+    if standing.may_create:
+        yield ok(f"User {user} may create the tables, in schema {schema}.")
+    elif standing.may_add_schema:
+        yield ok(f"User {user} may create the tables, in a schema of the name {user} that migrating makes.")
+    else:
+        since = " Since PostgreSQL 15 only its owner may, unless told." if standing.version >= 150_000 else ""
+        yield error(
+            f"User {user} may not create tables in schema {schema}.{since}",
+            f"As the owner, in database {standing.database}: "
+            f'GRANT USAGE, CREATE ON SCHEMA "{schema}" TO "{user}";',
+        )
+
+
+def _in_use(ask: Ask, standing: Standing) -> Findings:
     tables = ask(TABLES, [_names()])
     schemas = sorted({row[1] for row in tables})
-    yield ok(f"User {user} works in schema {', '.join(schemas) or schema}.")
-    yield from _to_use(user, tables)
+    yield ok(f"User {standing.user} works in schema {', '.join(schemas)}.")
+    yield from _to_use(standing.user, tables)
     if len(schemas) > 1:
         yield error(
             f"The tables are spread over schemas {', '.join(schemas)}: there may be two installations.",
-            f'ALTER ROLE "{user}" SET search_path = …, with the one that is meant.',
+            f'ALTER ROLE "{standing.user}" SET search_path = …, with the one that is meant.',
         )
-    yield from _to_upgrade(user, may_create, tables)
-
-
-def to_install(
-    user: str, database: str, schema: str | None, may_create: bool, may_add_schema: bool, version: int
-) -> Findings:
-    """Before the first migration."""
-    if may_create:
-        yield ok(f"User {user} may create the tables, in schema {schema}.")
-    elif may_add_schema:
-        yield ok(f"User {user} may create the tables, in a schema of the name {user} that migrating makes.")
-    else:
-        since = " Since PostgreSQL 15 only its owner may, unless told." if version >= 150_000 else ""
-        yield error(
-            f"User {user} may not create tables in schema {schema or 'public'}.{since}",
-            f"As the owner, in database {database}: "
-            f'GRANT USAGE, CREATE ON SCHEMA "{schema or "public"}" TO "{user}";',
+    if not standing.may_create or not all(row[2] for row in tables):
+        yield warning(
+            f"User {standing.user} can work and cannot migrate: it may not create tables, or owns not all.",
+            "Run `manage.py migrate` as the owner of the tables when you upgrade.",
         )
 
 
@@ -65,14 +92,6 @@ def _to_use(user: str, tables: list[tuple[object, ...]]) -> Findings:
                 f"User {user} may not {right} in {len(without)} tables, such as {without[0]}.",
                 f'As the owner: GRANT {right} ON {", ".join(without)} TO "{user}";',
             )
-
-
-def _to_upgrade(user: str, may_create: bool, tables: list[tuple[object, ...]]) -> Findings:
-    if not may_create or not all(row[2] for row in tables):
-        yield warning(
-            f"User {user} can work and cannot migrate: it may not create tables, or does not own these.",
-            "Run `manage.py migrate` as the owner of the tables when you upgrade.",
-        )
 
 
 def _names() -> list[str]:
