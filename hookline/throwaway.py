@@ -148,6 +148,17 @@ class Postgres(Server):
     def superuser_url(self) -> str:
         return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
 
+    def wait_for_standby(self) -> None:
+        """From now on a commit waits until a standby has it on its disk, too."""
+        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def promote(self) -> None:
+        """Makes a standby the primary."""
+        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote(true, 60)")
+
     def _answers(self) -> bool:
         try:
             psycopg.connect(self.superuser_url, connect_timeout=1).close()
@@ -164,6 +175,13 @@ class PgBouncer(Server):
     @property
     def url(self) -> str:
         return f"postgres://hookline@127.0.0.1:{self.port}/hookline"
+
+    def turn_to(self, postgres: Postgres) -> None:
+        """Goes on before another server, for clients that stay connected."""
+        file = self.path / "pgbouncer.ini"
+        file.write_text(file.read_text().replace(f"port={self.before.port}\n", f"port={postgres.port}\n"))
+        self.before = postgres
+        os.kill(self.pid, signal.SIGHUP)
 
     def _answers(self) -> bool:
         try:
@@ -197,23 +215,27 @@ def start_postgres(*, is_durable: bool = True, **parameters: object) -> Postgres
     """An empty database `hookline`. `parameters` are PostgreSQL's own, such as max_connections."""
     programs = postgres_programs()
     path, port = _server_directory(), free_port()
-    settings = {
-        "port": port,
-        "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": path,
-        "dynamic_shared_memory_type": "mmap",  # in the directory, so that it goes with it
-        "max_connections": 300,
-    }
+    settings = _postgres_settings(path, port)
     if not is_durable:
         settings |= {"fsync": "off", "full_page_writes": "off"}
-    options = [f"--{name}={value}" for name, value in (settings | parameters).items()]
     initdb = [f"{programs}/initdb", "-D", f"{path}/data", "-U", "postgres", "-A", "trust", "--no-sync"]
-    command = [f"{programs}/postgres", "-D", f"{path}/data", *options]
+    command = [f"{programs}/postgres", "-D", f"{path}/data", *_options(settings | parameters)]
     server = Postgres(path, port, command, prepare=shlex.join(initdb))
     with psycopg.connect(server.superuser_url, autocommit=True) as connection:
         connection.execute("CREATE ROLE hookline LOGIN CREATEDB")
         connection.execute("CREATE DATABASE hookline OWNER hookline")
     return server
+
+
+def start_standby(primary: Postgres) -> Postgres:
+    """A copy of a server of ours, which follows it until it is promoted."""
+    programs = postgres_programs()
+    path, port = _server_directory(), free_port()
+    copy = [f"{programs}/pg_basebackup", "-d", primary.superuser_url, "-D", f"{path}/data"]
+    copy += ["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast"]
+    settings = _postgres_settings(path, port)
+    command = [f"{programs}/postgres", "-D", f"{path}/data", *_options(settings)]
+    return Postgres(path, port, command, prepare=shlex.join(copy))
 
 
 def start_pgbouncer(postgres: Postgres, **parameters: object) -> PgBouncer:
@@ -270,6 +292,20 @@ def redis_program() -> str:
     if found is None:
         raise Missing("Redis is not installed.")
     return found
+
+
+def _postgres_settings(path: Path, port: int) -> dict[str, object]:
+    return {
+        "port": port,
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": path,
+        "dynamic_shared_memory_type": "mmap",  # in the directory, so that it goes with it
+        "max_connections": 300,
+    }
+
+
+def _options(settings: dict[str, object]) -> list[str]:
+    return [f"--{name}={value}" for name, value in settings.items()]
 
 
 def _server_directory() -> Path:

@@ -13,6 +13,7 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 
 from hookline import throwaway
+from tests import installation
 
 STARTS_TWO_AND_WAITS = """
 from hookline import throwaway
@@ -50,6 +51,24 @@ def test_parameters_reach_the_server() -> None:
         assert client.config_get("maxmemory") == {"maxmemory": str(7 * 1024 * 1024)}
     with throwaway.start_postgres(work_mem="7MB") as database, psycopg.connect(database.url) as connection:
         assert connection.execute("SHOW work_mem").fetchone() == ("7MB",)
+
+
+def test_a_standby_follows_and_takes_over_behind_a_pooler() -> None:
+    installation.ensure("pgbouncer")
+    with (
+        throwaway.start_postgres() as primary,
+        throwaway.start_standby(primary) as standby,
+        throwaway.start_pgbouncer(primary, server_login_retry=1) as pooler,
+    ):
+        primary.wait_for_standby()
+        with psycopg.connect(pooler.url) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 1 AS at")
+        primary.kill()
+        standby.promote()
+        pooler.turn_to(standby)
+        with psycopg.connect(pooler.url) as connection:
+            assert connection.execute("INSERT INTO kept VALUES (2) RETURNING at").fetchall() == [(2,)]
+            assert connection.execute("SELECT at FROM kept ORDER BY at").fetchall() == [(1,), (2,)]
 
 
 def test_a_paused_redis_takes_connections_and_answers_nothing() -> None:

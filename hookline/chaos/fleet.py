@@ -13,7 +13,8 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -195,24 +196,59 @@ class Fleet:
                     process.start()
 
 
+@dataclass
+class Servers:
+    """What an installation runs on: nothing with the embedded store, and not all of it with PostgreSQL."""
+
+    until: ExitStack
+    postgres: throwaway.Postgres | None = None
+    redis: throwaway.Redis | None = None
+    standby: throwaway.Postgres | None = None
+    pooler: throwaway.PgBouncer | None = None
+
+    def start(self, store: str) -> None:
+        """`replicated` is PostgreSQL with a standby, and with a pooler that can turn to it."""
+        if store != "embedded":
+            self.postgres = self.until.enter_context(throwaway.start_postgres())
+            self.redis = self.until.enter_context(throwaway.start_redis())
+        if store == "replicated":
+            assert self.postgres
+            pooler = throwaway.start_pgbouncer(self.postgres, server_login_retry=1)
+            self.pooler = self.until.enter_context(pooler)
+            self.add_standby()
+
+    def add_standby(self) -> None:
+        assert self.postgres
+        self.standby = self.until.enter_context(throwaway.start_standby(self.postgres))
+
+    def fail_over(self) -> None:
+        """The primary is gone at once, and the standby takes its place."""
+        assert self.postgres
+        assert self.standby
+        assert self.pooler
+        self.postgres.kill()
+        self.standby.promote()
+        self.pooler.turn_to(self.standby)
+        self.postgres, self.standby = self.standby, None
+
+
 @contextmanager
 def fleet(
     store: str, receiver: int, layout: dict[str, int], clock: dict[str, str], **environment: str
-) -> Iterator[tuple[Fleet, throwaway.Postgres | None, throwaway.Redis | None]]:
+) -> Iterator[tuple[Fleet, Servers]]:
     """An installation on servers of its own, with its targets made."""
-    with throwaway.Directory() as directory:
-        postgres = throwaway.start_postgres() if store == "postgres" else None
-        redis = throwaway.start_redis() if store == "postgres" else None
-        urls = (postgres.url if postgres else "", redis.url if redis else "")
+    with throwaway.Directory() as directory, ExitStack() as until:
+        servers = Servers(until)
+        servers.start(store)
+        place = servers.pooler or servers.postgres
+        urls = (place.url if place else "", servers.redis.url if servers.redis else "")
         environ = stage.environment(directory.path, throwaway.free_port(), *urls)
-        environ |= {"HL_STORE_BACKEND": store, "HL_THROWAWAY": "true", "HL_DRAIN_SECS": "6", **environment}
+        backend = "postgres" if servers.postgres else "embedded"
+        environ |= {"HL_STORE_BACKEND": backend, "HL_THROWAWAY": "true", "HL_DRAIN_SECS": "6", **environment}
         started = Fleet(directory.path, environ, layout, clock)
         try:
             started.start()
             started.make_targets(receiver)
-            yield started, postgres, redis
+            yield started, servers
         finally:
             started.close()
-            for server in (postgres, redis):
-                if server:
-                    server.close()

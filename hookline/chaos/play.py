@@ -23,14 +23,13 @@ def play(name: str, scenario: Scenario, kills: int, events: int, rate: float) ->
         _receiving() as (port, log),
         fleet(scenario.store, port, scenario.layout, scenario.clock, **scenario.variables) as (
             started,
-            postgres,
-            redis,
+            servers,
         ),
     ):
         watch = Watch(started)
         producer = Producer(started.port, stage.KEY, rate)
         kills, events = (max(1, round(number * scenario.share)) for number in (kills, events))
-        run = Run(started, producer, postgres, redis, kills, events)
+        run = Run(started, producer, servers, kills, events)
         try:
             scenario.play(run)
         finally:
@@ -42,7 +41,7 @@ def play(name: str, scenario: Scenario, kills: int, events: int, rate: float) ->
             drained=drained, lease_seconds=scenario.lease_seconds, overdue=watch.end(),
             forged=receiver.forged(log),
         )  # fmt: skip
-        verdict.notes = run.notes
+        verdict.notes, verdict.is_only_counted = run.notes, scenario.is_only_counted
         return verdict
 
 

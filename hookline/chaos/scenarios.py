@@ -14,7 +14,7 @@ import psycopg
 import redis as redis_client
 
 from hookline import throwaway
-from hookline.chaos.fleet import Fleet
+from hookline.chaos.fleet import Fleet, Servers
 from hookline.chaos.producer import Producer
 from hookline.chaos.verdict import p99
 from hookline.failpoints import POINTS
@@ -33,8 +33,7 @@ class Run:
 
     fleet: Fleet
     producer: Producer
-    postgres: throwaway.Postgres | None
-    redis: throwaway.Redis | None
+    servers: Servers
     kills: int
     events: int
     faults: int = 0
@@ -60,6 +59,7 @@ class Scenario:
     lease_seconds: int = 3
     spare: int = 0
     share: float = 1.0
+    is_only_counted: bool = False
 
     @property
     def variables(self) -> dict[str, str]:
@@ -95,19 +95,19 @@ def lease_60(run: Run) -> None:
 
 
 def postgres_restarted(run: Run) -> None:
-    assert run.postgres
-    run.repeat(5, 3, run.postgres.restart)
+    assert run.servers.postgres
+    run.repeat(5, 3, run.servers.postgres.restart)
 
 
 def postgres_crashed(run: Run) -> None:
     """By turns, all of it ends at once, or a session is killed with -9. Both recover from the log."""
-    assert run.postgres
+    assert run.servers.postgres
     time.sleep(2)
     for _ in range(3):
-        run.postgres.kill()
-        run.postgres.start()
+        run.servers.postgres.kill()
+        run.servers.postgres.start()
         time.sleep(3)
-        if found := _sessions(run.postgres):
+        if found := _sessions(run.servers.postgres):
             os.kill(random.choice(found)[0], signal.SIGKILL)
         time.sleep(3)
         run.faults += 2
@@ -123,9 +123,46 @@ def _sessions(postgres: throwaway.Postgres) -> list[tuple[int]]:
         return []
 
 
+def standby_promoted(run: Run) -> None:
+    """Commits wait for the standby. Three times the primary is killed under load, the standby takes its
+    place, the pooler turns to it, and gets a standby of its own."""
+    for _ in range(3):
+        assert run.servers.postgres
+        run.servers.postgres.wait_for_standby()
+        time.sleep(8)
+        _fail_over(run)
+        run.servers.add_standby()
+
+
+def late_standby_promoted(run: Run) -> None:
+    """Commits wait for nobody, and the standby hears nothing for a second before the primary is killed."""
+    assert run.servers.standby
+    time.sleep(4)
+    with psycopg.connect(run.servers.standby.superuser_url) as connection:
+        [[receiver]] = connection.execute("SELECT pid FROM pg_stat_wal_receiver").fetchall()
+    os.kill(receiver, signal.SIGSTOP)
+    time.sleep(1)
+    assert run.servers.postgres
+    run.servers.postgres.kill()
+    for number in (signal.SIGTERM, signal.SIGCONT):  # it ends without reading what waits in its socket
+        os.kill(receiver, number)
+    _fail_over(run)
+
+
+def _fail_over(run: Run) -> None:
+    began = time.monotonic()
+    run.servers.fail_over()
+    run.faults += 1
+    acked = len(run.producer.books.acked)
+    while len(run.producer.books.acked) == acked:
+        time.sleep(0.02)
+    run.notes.setdefault("seconds_until_it_went_on", []).append(round(time.monotonic() - began, 1))
+    time.sleep(4)
+
+
 def sessions_terminated(run: Run) -> None:
-    assert run.postgres
-    url = run.postgres.superuser_url
+    assert run.servers.postgres
+    url = run.servers.postgres.superuser_url
 
     def terminate() -> None:
         with psycopg.connect(url) as connection:
@@ -137,40 +174,40 @@ def sessions_terminated(run: Run) -> None:
 
 
 def redis_down(run: Run) -> None:
-    assert run.redis
-    run.redis.stop()
+    assert run.servers.redis
+    run.servers.redis.stop()
     run.faults += 1
     time.sleep(8)
-    run.redis.start()
+    run.servers.redis.start()
     time.sleep(3)
 
 
 def redis_hung(run: Run) -> None:
-    assert run.redis
-    run.redis.pause()
+    assert run.servers.redis
+    run.servers.redis.pause()
     run.faults += 1
     time.sleep(8)
-    run.redis.resume()
+    run.servers.redis.resume()
     time.sleep(3)
 
 
 def redis_flushed(run: Run) -> None:
-    assert run.redis
-    with redis_client.Redis(port=run.redis.port) as client:
+    assert run.servers.redis
+    with redis_client.Redis(port=run.servers.redis.port) as client:
         run.repeat(20, 0.5, client.flushall)
 
 
 def redis_latency(run: Run) -> None:
     """How long a publish takes with Redis there, away and hung."""
-    assert run.redis
+    assert run.servers.redis
     run.notes["p99_normal_ms"] = _publish_p99(run)
-    run.redis.stop()
+    run.servers.redis.stop()
     run.notes["p99_dead_ms"] = _publish_p99(run)
-    run.redis.start()
+    run.servers.redis.start()
     time.sleep(6)
-    run.redis.pause()
+    run.servers.redis.pause()
     run.notes["p99_hung_ms"] = _publish_p99(run)
-    run.redis.resume()
+    run.servers.redis.resume()
     run.faults += 2
 
 
@@ -238,6 +275,10 @@ SCENARIOS: dict[str, Scenario] = {
     "postgres_restarted": Scenario(postgres_restarted),
     # A claim need not survive a crash of the database; what it had started may go out once more.
     "postgres_crashed": Scenario(postgres_crashed, spare=200),
+    "standby_promoted": Scenario(standby_promoted, store="replicated", spare=200),
+    "late_standby_promoted": Scenario(
+        late_standby_promoted, store="replicated", spare=200, is_only_counted=True
+    ),
     "sessions_terminated": Scenario(sessions_terminated),
     "redis_down": Scenario(redis_down),
     "redis_hung": Scenario(redis_hung),
