@@ -69,6 +69,15 @@ class Store:
         assert "Traceback" not in ended.stderr
         return ended.stderr + ended.stdout
 
+    def kill_at(self, part: str, *arguments: object) -> None:
+        """Kills `manage.py snapshot` as soon as it says that it is done with this part."""
+        command = [sys.executable, str(ROOT / "manage.py"), "snapshot", *map(str, arguments)]
+        with subprocess.Popen(command, env=os.environ | self.environment, stderr=subprocess.PIPE) as working:
+            assert working.stderr
+            while not working.stderr.readline().startswith(f"{part} ".encode()):
+                assert working.poll() is None
+            working.kill()
+
     def ask(self, sql: LiteralString) -> list[tuple[Any, ...]]:
         if url := self.environment.get("HL_POSTGRES_URL"):
             with psycopg.connect(url) as store:
@@ -144,6 +153,21 @@ def test_the_other_store_goes_on_where_this_one_ended(
 
     # And back: a store that is in use takes nothing.
     assert "in use" in target.snapshot("restore", "--from", file, status=2)
+
+
+def test_it_can_be_killed_and_done_again(stores: list[Store], receiver: Receiver, file: Path) -> None:
+    source, target = stores
+    with closing(source.serve()) as live:
+        fill(live, receiver)
+        source.kill_at("events", "create", "--dest", file)
+        assert not file.exists()
+        source.snapshot("create", "--dest", file)
+    for part in ("events", "events, compared"):
+        target.kill_at(part, "restore", "--from", file)
+        assert target.ask("SELECT id FROM events") == []
+    target.snapshot("restore", "--from", file)
+    assert len(target.ask("SELECT id FROM events")) == EVENTS
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_every_model_is_held_or_left_out_for_a_reason() -> None:
