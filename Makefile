@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SHELLFLAGS := -ec
-.PHONY: help run demo test check bench chaos format pages requirements
+.PHONY: help run demo test prove check bench chaos format pages requirements
 
 PYTHONS := python3.11 python3 python3.12 python3.13 python3.14
 PIP_INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
@@ -30,6 +30,9 @@ test: $(INSTALLED_FOR_TESTS) ## Run the tests on both stores, or some: make test
 
 test-pgbouncer: $(INSTALLED_FOR_TESTS) ## Run the tests on PostgreSQL behind PgBouncer
 	@HL_STORE_BACKEND=pgbouncer exec .venv/bin/python -m pytest $(ARGS)
+
+prove: $(INSTALLED_FOR_TESTS) ## Prove what takes minutes: to move 200,000 events, to restore a backup
+	@HL_STORE_BACKEND=embedded exec .venv/bin/python -m pytest -s tests/proofs $(ARGS)
 
 check: $(INSTALLED_FOR_TESTS) ## Check format, lint, types and migrations
 	@data=$$(mktemp -d)

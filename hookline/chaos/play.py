@@ -20,7 +20,7 @@ END_SECONDS = 120.0
 
 def play(name: str, scenario: Scenario, kills: int, events: int, rate: float) -> Verdict:
     with (
-        _receiving() as (port, log),
+        receiving() as (port, log),
         fleet(scenario.store, port, scenario.layout, scenario.clock, **scenario.variables) as (
             started,
             servers,
@@ -46,7 +46,7 @@ def play(name: str, scenario: Scenario, kills: int, events: int, rate: float) ->
 
 
 @contextmanager
-def _receiving() -> Iterator[tuple[int, Path]]:
+def receiving() -> Iterator[tuple[int, Path]]:
     with throwaway.Directory() as directory:
         log = directory.path / "arrivals"
         log.touch()
