@@ -92,7 +92,8 @@ def test_filters_stand_in_the_address_and_hold_on_the_next_page(
 def test_a_filter_without_an_index_looks_through_so_many_rows_and_offers_to_look_on(
     operator: Client, letters: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyset, "LOOKED_THROUGH", 40)
+    monkeypatch.setattr(keyset, "AT_ONCE", 40)
+    monkeypatch.setattr(keyset, "PATIENCE_SECONDS", 0)
     oldest = Event.objects.order_by("id").first()
     assert oldest
     Event.objects.filter(id=oldest.id).update(topic="rare")
@@ -105,10 +106,22 @@ def test_a_filter_without_an_index_looks_through_so_many_rows_and_offers_to_look
     assert looks == 3
 
 
+def test_there_is_time_to_look_at_more_rows_than_are_read_at_once(
+    operator: Client, letters: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyset, "AT_ONCE", 7)
+    first = operator.get(EVENTS, {"topic": "order.1"}).text
+    assert len(shown(first)) == PAGE
+    assert len(shown(operator.get(EVENTS + neighbours(first)["next"]).text)) == 5
+    back = operator.get(EVENTS + neighbours(operator.get(EVENTS + neighbours(first)["next"]).text)["prev"])
+    assert shown(back.text) == shown(first)
+
+
 def test_a_filter_with_an_index_finds_the_oldest_row_at_once(
     operator: Client, letters: list[UUID], globex: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyset, "LOOKED_THROUGH", 40)
+    monkeypatch.setattr(keyset, "AT_ONCE", 40)
+    monkeypatch.setattr(keyset, "PATIENCE_SECONDS", 0)
     oldest = Event.objects.order_by("id").first()
     assert oldest
     Event.objects.filter(id=oldest.id).update(tenant=globex)

@@ -133,8 +133,8 @@ def test_a_chart_of_nothing_has_an_axis_and_no_columns() -> None:
 
 def test_columns_stand_on_each_other_and_the_highest_fits() -> None:
     drawn = charts.columns(STARTS, [("good", [3, 0, 1]), ("bad", [1, 0, 0])], ["a", "b", "c"], "Some")
-    assert 'class="bar good" x="1" y="25.0" width="8" height="75.0"' in drawn
-    assert 'class="bar bad" x="1" y="0.0" width="8" height="25.0"' in drawn
+    assert 'class="bar good" d="M1 100.0v-75.0h8v75.0zM21 100.0v-25.0h8v25.0z"' in drawn
+    assert 'class="bar bad" d="M1 25.0v-25.0h8v25.0z"' in drawn
     assert drawn.count("<title>") == 3
 
 

@@ -17,6 +17,7 @@ from deliveries.work import Answer, Outcome, Settlement, Succeeded
 from hookline.bench import naive_load, seed
 from hookline.bench.again import requeueing
 from hookline.bench.ages import ages_of, percentiles
+from hookline.bench.browsing import console, embedded_console
 from hookline.bench.keeping import plateau, pruning
 from hookline.bench.producer import Published, publish
 from hookline.bench.scraping import scrape
@@ -205,4 +206,4 @@ USUAL = _by_name(
     noisy_neighbour,
     slow_endpoints,
 )
-SCENARIOS = USUAL | _by_name(steady, pruning, plateau, scrape, requeueing)
+SCENARIOS = USUAL | _by_name(steady, pruning, plateau, scrape, requeueing, console, embedded_console)

@@ -23,8 +23,7 @@ def columns(
     """Numbers for each stretch, one on the other. `told` is what each column says when pointed at."""
     totals = [sum(numbers[place] or 0 for _, numbers in stacked) for place in range(len(starts))]
     top = _round_up(max(totals, default=0))
-    bars = format_html_join("", "{}", ((_column(place, stacked, top),) for place in range(len(starts))))
-    return _plot(starts, bars, told, top, name, lambda number: f"{_short(number)}{unit}")
+    return _plot(starts, _stacks(stacked, top), told, top, name, lambda number: f"{_short(number)}{unit}")
 
 
 def lines(
@@ -47,11 +46,10 @@ def sparkline(stacked: Sequence[Line], name: str) -> SafeString:
     """A picture as small as a word: columns, without axes."""
     length = max((len(numbers) for _, numbers in stacked), default=0)
     top = max([sum(numbers[place] or 0 for _, numbers in stacked) for place in range(length)], default=0)
-    bars = format_html_join("", "{}", ((_column(place, stacked, top or 1),) for place in range(length)))
     return format_html(
         '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">'
         "<title>{}</title>{}</svg>",
-        length * WIDE, HIGH, name, name, bars,
+        length * WIDE, HIGH, name, name, _stacks(stacked, top or 1),
     )  # fmt: skip
 
 
@@ -72,15 +70,20 @@ def _plot(
     )  # fmt: skip
 
 
-def _column(place: int, stacked: Sequence[Line], top: float) -> SafeString:
-    drawn, ground = [], float(HIGH)
+def _stacks(stacked: Sequence[Line], top: float) -> SafeString:
+    """The columns of each kind as one path."""
+    ground = [float(HIGH)] * max((len(numbers) for _, numbers in stacked), default=0)
+    paths = []
     for kind, numbers in stacked:
-        if number := numbers[place]:
-            height = max(number / top * HIGH, 1)
-            ground -= height
-            left = place * WIDE + (WIDE - COLUMN) / 2
-            drawn.append((kind, f"{left:g}", f"{ground:.1f}", COLUMN, f"{height:.1f}"))
-    return format_html_join("", '<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"/>', drawn)
+        words = []
+        for place, number in enumerate(numbers):
+            if number:
+                height = max(number / top * HIGH, 1)
+                left = place * WIDE + (WIDE - COLUMN) / 2
+                words.append(f"M{left:g} {ground[place]:.1f}v-{height:.1f}h{COLUMN}v{height:.1f}z")
+                ground[place] -= height
+        paths.append((kind, "".join(words)))
+    return format_html_join("", '<path class="bar {}" d="{}"/>', [path for path in paths if path[1]])
 
 
 def _path(line: Sequence[float | None], top: float) -> str:

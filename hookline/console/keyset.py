@@ -1,10 +1,11 @@
 """Lists found by key. A page is the rows after the last one seen, so that none is counted or skipped, and
 the thousandth page costs what the first does.
 
-Where a filter has no index, only the newest rows are looked through, and the page says so and offers to
-look further back: it answers fast however seldom the rows are that it looks for.
+Where a filter has no index, the newest rows are looked through for a moment, and the page says how many they
+were and offers to look further back: it answers fast however seldom the rows are that it looks for.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,9 @@ from hookline.ids import first_foreign, first_uuid7
 AFTER, BEFORE = "after", "before"
 # Only what was made in the last so many hours or days.
 SINCE = "since"
-LOOKED_THROUGH = 50_000
+# Where no index serves a filter, rows are looked at so many at a time, for so long.
+AT_ONCE = 10_000
+PATIENCE_SECONDS = 0.1
 SEPARATOR = "~"
 
 
@@ -54,26 +57,42 @@ class KeyList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         order, most = Order(self.model_admin.order), self.model_admin.list_per_page
         key, is_back = _asked(request, order, self.model)
-        rows = order.beyond(self.queryset, key, is_back)
-        edge = self._edge(order, key, is_back)
-        if edge:
-            rows = rows.exclude(order.past(edge, is_back))
-        found = list(rows[: most + 1])
+        found, edge = self._look(order, key, is_back, most + 1)
         page, more = found[:most], len(found) > most
         if is_back:
             page.reverse()
         self._tell(page)
         self._link(order, page, edge, more=more, is_back=is_back, is_first=key is None)
 
+    def _look(
+        self, order: "Order", key: list[Any] | None, is_back: bool, most: int
+    ) -> tuple[list[Model], list[Any] | None]:
+        """So many rows; and the key of the last one looked at, if there are more to look at."""
+        if not self._is_searching():
+            return list(order.beyond(self.queryset, key, is_back)[:most]), None
+        found: list[Model] = []
+        end, looked = time.monotonic() + PATIENCE_SECONDS, 0
+        while True:
+            rows, edge = order.beyond(self.queryset, key, is_back), self._edge(order, key, is_back)
+            found += (order.up_to(rows, edge, is_back) if edge else rows)[: most - len(found)]
+            if edge is None or len(found) >= most:
+                return found, None
+            looked += AT_ONCE
+            if time.monotonic() > end:
+                self.looked_through = looked
+                return found, edge
+            key = edge
+
+    def _is_searching(self) -> bool:
+        """Whether the list is narrowed by something that no index serves."""
+        return not self.query and not set(self.get_filters_params()) <= set(self.model_admin.indexed_by)
+
     def _edge(self, order: "Order", key: list[Any] | None, is_back: bool) -> list[Any] | None:
-        """The key of the last row to look through, if a filter has no index and there are more rows."""
+        """The key of the last row to look at next, of those that the indexed filters leave."""
         asked = self.get_filters_params()
         indexed = {name: asked[name][-1] for name in self.model_admin.indexed_by if name in asked}
-        if len(indexed) == len(asked) or self.query:
-            return None
         rows = self.model._default_manager.filter(**indexed).order_by(*order.columns)
-        looked = order.beyond(rows, key, is_back).values_list(*order.names)
-        edge = looked[LOOKED_THROUGH : LOOKED_THROUGH + 1]
+        edge = order.beyond(rows, key, is_back).values_list(*order.names)[AT_ONCE : AT_ONCE + 1]
         return [*edge[0]] if edge else None
 
     def _tell(self, page: list[Model]) -> None:
@@ -97,8 +116,7 @@ class KeyList(ChangeList):
     ) -> None:
         last = order.key_of(page[-1]) if page else None
         first = order.key_of(page[0]) if page else None
-        if edge and not more:
-            self.looked_through = LOOKED_THROUGH
+        if edge:
             if is_back:
                 first = edge
             else:
@@ -136,6 +154,12 @@ class Order:
         """What follows the key, nearest first."""
         rows = rows.reverse() if is_back else rows
         return rows.filter(self.past(key, is_back)) if key else rows
+
+    def up_to(self, rows: "QuerySet[Any]", key: Sequence[Any], is_back: bool) -> "QuerySet[Any]":
+        """What comes before the key, and its row. The first bound is what an index finds."""
+        word = "gte" if self.is_descending != is_back else "lte"
+        near = rows.filter(**{f"{self.names[0]}__{word}": key[0]})
+        return near if len(self.names) == 1 else near.exclude(self.past(key, is_back))
 
     def past(self, key: Sequence[Any], is_back: bool) -> Q:
         return _past(self.names, key, "lt" if self.is_descending != is_back else "gt")
