@@ -39,9 +39,9 @@ def delete_tenant(tenant: Tenant, by: str) -> None:
     if tenant.status != Tenant.Status.ACTIVE:
         return
     with write():
+        Run.objects.filter(tenant=tenant).delete()  # before the log, as a step locks them in this order
         audit.record(tenant.id, by, "tenant.deleted", tenant.id)
         tenant.api_keys.all().delete()
-        Run.objects.filter(tenant=tenant).delete()
         Tenant.objects.filter(id=tenant.id).update(status=Tenant.Status.DELETED, purged_at=None)
     purge(tenant.id, PATIENCE_SECONDS)
 

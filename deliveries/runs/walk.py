@@ -110,7 +110,7 @@ class Walk(ABC, Generic[Found]):
 
     def stretch(self, place: Place, most: int) -> Stretch[Found]:
         """The next rows, up to as many as cost `most`."""
-        window = READ_AT_ONCE if self.is_choosy else most
+        window = self._window(most)
         rows = self._rows_after(place, window)
         chosen: list[Found] = []
         looked_at, at_once = 0, max(JUDGED_AT_ONCE, most)
@@ -123,6 +123,12 @@ class Walk(ABC, Generic[Found]):
         if looked_at == len(rows) < window:
             return Stretch(taken, self._next_tenant(place.tenant_id))
         return Stretch(taken, rows[looked_at - 1].place)
+
+    def _window(self, most: int) -> int:
+        """How many rows to read: all that are named, so that they are looked up by their ids."""
+        if self.selection.ids:
+            return len(self.selection.ids) + 1
+        return READ_AT_ONCE if self.is_choosy else most
 
     def _rows_after(self, place: Place, window: int) -> list[Found]:
         """First the rest of those with the same time, so that each question has an index."""
