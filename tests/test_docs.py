@@ -44,7 +44,8 @@ OWN = {name: app for name, app in get_commands().items() if app in ("hookline", 
 # Programs of others, whose words are theirs.
 FOREIGN = set(
     "[ apt-get bash break cat cd celery chmod cp env export git go grep install jq kill kubectl mkdir node "
-    "openssl pg_dump pg_restore psql python python3 rsync sed seq set sleep tee useradd wait".split()
+    "openssl pg_basebackup pg_dump pg_restore psql python python3 rsync sed seq set sleep tee useradd "
+    "wait".split()
 )
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -3,14 +3,17 @@
 import base64
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from standardwebhooks import Webhook
 
+from hookline import throwaway
 from hookline.throwaway import postgres_programs
 from tests.live import directly
 from tests.receiver import Receiver, Reply
@@ -37,7 +40,7 @@ def test_the_embedded_store_is_backed_up_restored_and_encrypted_anew(
     send_to(receiver, serving, secret=SECRET)
 
     # Backed up while it runs, and restored after a change that nobody wanted.
-    typed(block_with("VACUUM"), serving)
+    typed(block_with("VACUUM INTO"), serving)
     [endpoint] = serving.api().get("/v1/endpoints").json["items"]
     serving.api().delete(f"/v1/endpoints/{endpoint['id']}")
     assert serving.terminate() == 0
@@ -110,8 +113,10 @@ def test_a_tenant_and_a_key_are_made_and_ended(serve: Serve) -> None:
 
 
 @pytest.mark.embedded
-def test_what_is_old_is_removed_and_one_event_is_forgotten(serve: Serve, receiver: Receiver) -> None:
-    serving = serve()
+def test_what_is_old_is_removed_and_one_event_is_forgotten(
+    serve: Serve, receiver: Receiver, tmp_path: Path
+) -> None:
+    serving = serve(HL_DATA_DIR=str(tmp_path / "var"))
     serving.wait_for(BANNER)
     send_to(receiver, serving)
     serving.wait_until(lambda: one_job(serving)[0] == "succeeded")
@@ -125,6 +130,15 @@ def test_what_is_old_is_removed_and_one_event_is_forgotten(serve: Serve, receive
     told = typed(block_with("prune --dry-run"), serving, HL_RETENTION_SECS="1", **given)
     assert [line.partition(" events")[0] for line in told.splitlines()] == ["Would remove 1", "Removed 1"]
     assert serving.api().get("/v1/events").json["items"] == []
+
+    # What was freed is given back to the disk.
+    store = tmp_path / "var/hookline.sqlite3"
+    with sqlite3.connect(store) as connection:
+        connection.execute("CREATE TABLE flood AS SELECT zeroblob(4000000) AS water")
+        connection.execute("DROP TABLE flood")
+    assert serving.terminate() == 0
+    typed(block_with(".execute('VACUUM')"), serving)
+    assert store.stat().st_size < 2_000_000
 
 
 @pytest.mark.embedded
@@ -190,6 +204,22 @@ def test_a_postgres_store_is_dumped_and_restored(serve: Serve, receiver: Receive
     restart(serving)
 
     assert serving.api().get("/v1/endpoints").json["items"] == [endpoint]
+
+
+@pytest.mark.postgres
+def test_a_standby_is_made_and_promoted(serve: Serve, tmp_path: Path) -> None:
+    serving = serve(HL_DATA_DIR=str(tmp_path / "var"))
+    serving.wait_for(BANNER)
+    path = {"PATH": f"{postgres_programs()}:{os.environ['PATH']}"}
+    with throwaway.start_postgres(is_durable=False) as primary, throwaway.start_standby(primary) as standby:
+        place = tmp_path / "standby"
+        given = {"PRIMARY_URL": primary.superuser_url, "STANDBY_DATA": str(place), **path}
+        typed(block_with("pg_basebackup"), serving, **given)
+        assert (place / "standby.signal").exists()
+        primary.kill()
+        typed(block_with("pg_promote"), serving, STANDBY_URL=standby.superuser_url, **path)
+        with psycopg.connect(standby.url) as connection:
+            connection.execute("CREATE TABLE accepted ()")
 
 
 def key() -> str:

@@ -1,6 +1,7 @@
 """200,000 events are moved from the embedded store to PostgreSQL in the midst of their deliveries."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -22,8 +23,8 @@ from tests.receiver import Receiver, Reply
 ORDERS, RETRIED, REFUSED = 190_000, 5_000, 5_000
 AT_ONCE = 1000
 SECRET = "the-key-of-the-benchmark"
-MOST_MEGABYTES = 200
-LIMITS = {"max_in_flight": 200, "rate_limit_rps": 0, "timeout_ms": 60_000}
+MOST_MEGABYTES = 150
+LIMITS = {"max_in_flight": 20, "rate_limit_rps": 1000, "timeout_ms": 60_000}
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(3600)]
 
@@ -45,21 +46,22 @@ def test_it_goes_on_as_if_nothing_had_happened(
         "HL_STORE_BACKEND": "embedded",
         "HL_DATA_DIR": str(tmp_path / "var"),
         "HL_MAX_QUEUE_DEPTH": "1000000",
-        "HL_RETRY_SCHEDULE": "10m 1s",
+        "HL_RETRY_SCHEDULE": "10m 1s 5s 30s",
         "HL_DRAIN_SECS": "30",
     }
     with receiving() as (port, log), closing(LiveServer(**environment)) as live:
         api = live.tenant()
+        ids = {}
         for pattern, url in {
             "order.*": f"http://127.0.0.1:{port}/",
             "away.*": receiver.url("/away"),
             "refused.*": receiver.url("/refuses"),
         }.items():
-            made = api.post("/v1/endpoints", {"url": url, "secret": SECRET, **LIMITS}).json["id"]
-            api.post("/v1/subscriptions", {"endpoint_id": made, "topic_pattern": pattern})
-        orders = publish(api, "order.paid", ORDERS)
+            ids[pattern] = api.post("/v1/endpoints", {"url": url, "secret": SECRET, **LIMITS}).json["id"]
+            api.post("/v1/subscriptions", {"endpoint_id": ids[pattern], "topic_pattern": pattern})
         away = publish(api, "away.x", RETRIED)
         publish(api, "refused.x", REFUSED)
+        orders = publish(api, "order.paid", ORDERS)
         receiver.wait_for("/away", RETRIED, 900)
         receiver.wait_for("/refuses", REFUSED, 900)
         live.stop()
@@ -80,6 +82,7 @@ def test_it_goes_on_as_if_nothing_had_happened(
         assert waiting == RETRIED
 
         live.start()
+        api.patch(f"/v1/endpoints/{ids['order.*']}", {"rate_limit_rps": 0, "max_in_flight": 200})
         receiver.wait_for("/away", 2 * RETRIED, 900)
         wait_until_all_arrived(log, orders)
         times = Counter({id: len(moments) for id, moments in counting.arrivals(log).items()})
@@ -89,7 +92,8 @@ def test_it_goes_on_as_if_nothing_had_happened(
         assert len(receiver.at("/refuses")) == REFUSED
         assert counting.forged(log) == 0
         with psycopg.connect(postgres.url) as store:
-            assert store.execute("SELECT count(*) FROM dlq").fetchall() == [(REFUSED,)]
+            letters = store.execute("SELECT reason, count(*) FROM dlq GROUP BY reason").fetchall()
+        assert letters == [("http_400", REFUSED)]
         repeat = {"topic": "order.paid", "idempotency_key": "order.paid-7"}
         assert api.post("/v1/events", repeat).status == 200
         assert api.post("/v1/events", {"topic": "order.paid"}).status == 201
@@ -116,14 +120,23 @@ def publish(api: LiveApi, topic: str, count: int) -> set[str]:
 def snapshot(environment: dict[str, str], verb: str, *options: str) -> str:
     """Runs the command, and tells how long it took and how much memory it had at most."""
     command = [sys.executable, str(ROOT / "manage.py"), "snapshot", verb, *options]
-    began = time.monotonic()
-    working = subprocess.Popen(command, env=os.environ | environment)
-    _, status, use = os.wait4(working.pid, 0)
-    working.returncode = os.waitstatus_to_exitcode(status)
+    began, megabytes = time.monotonic(), 0.0
+    with subprocess.Popen(command, env=os.environ | environment) as working:
+        while working.poll() is None:
+            megabytes = max(megabytes, peak_of(working.pid))
+            time.sleep(0.05)
     assert working.returncode == 0
-    megabytes = use.ru_maxrss / 1000
-    assert megabytes < MOST_MEGABYTES
+    assert 0 < megabytes < MOST_MEGABYTES
     return f"{verb}: {time.monotonic() - began:.0f} s, {megabytes:.0f} MB of memory."
+
+
+def peak_of(pid: int) -> float:
+    """Since it was executed; what the kernel tells of a child counts its parent's before that."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        found = None
+    return int(found[1]) / 1000 if found else 0.0
 
 
 def wait_until_all_arrived(log: Path, ids: set[str]) -> None:
