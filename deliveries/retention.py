@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from deliveries import finished, traffic
@@ -58,6 +59,7 @@ def prune(progress: Progress = unseen) -> Gone:
     _prune_rows(Run.objects.over(), "finished_at", before)
     _prune_rows(Process.objects.all(), "seen_at", now() - timedelta(days=1))
     _prune_rows(Login.objects.all(), "first_at", now() - timedelta(days=1))
+    _prune_rows(Session.objects.all(), "expire_date", now())
     _prune_subscriptions(before)
     traffic.prune()
     return gone

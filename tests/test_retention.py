@@ -1,15 +1,17 @@
 """What is finished and old goes; what is young, owed, or waits for an operator stays."""
 
 import time
+from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db.models import Model
 from pytest_django import Settings
 
 from deliveries import retention
 from deliveries.models import Attempt, DeadLetter, Event, InboxMessage, Job
 from deliveries.retention import Gone
-from hookline.database import rows
+from hookline.database import now, rows
 from tenants.models import Tenant
 from tests.commands import said, told
 from tests.factories import publish
@@ -109,6 +111,14 @@ def test_the_embedded_store_uses_the_space_again(acme: Tenant, nothing_is_young:
         assert prune().events == 30
     assert sizes[0] > 100
     assert max(sizes) < sizes[0] * 1.1
+
+
+def test_sessions_of_the_console_go_when_they_have_ended() -> None:
+    day = timedelta(days=1)
+    for key, end in (("ended", now() - day), ("open", now() + day)):
+        Session.objects.create(session_key=key, session_data="", expire_date=end)
+    retention.prune()
+    assert list(Session.objects.values_list("session_key", flat=True)) == ["open"]
 
 
 def test_progress_is_told_up_to_its_end(acme: Tenant, nothing_is_young: None) -> None:
