@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SHELLFLAGS := -ec
-.PHONY: help run demo test prove check bench chaos format pages requirements
+.PHONY: help run demo test prove check bench chaos format pages screenshots requirements
 
 PYTHONS := python3.11 python3 python3.12 python3.13 python3.14
 PIP_INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
@@ -48,6 +48,9 @@ bench: $(INSTALLED) ## Measure it, or some of it: make bench ARGS="deliver laten
 
 chaos: $(INSTALLED) ## Break it on purpose and count what is lost: make chaos ARGS="kills --kills 50"
 	@exec .venv/bin/python manage.py chaos $(ARGS)
+
+screenshots: $(INSTALLED_FOR_TESTS) ## Take the pictures of the console for the documentation
+	@exec .venv/bin/python -m tests.screenshots
 
 format: $(INSTALLED_FOR_TESTS) ## Format the code and mend what lint can mend
 	@.venv/bin/python -m ruff check --fix-only

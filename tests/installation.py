@@ -38,6 +38,7 @@ PROGRAMS: dict[str, Callable[[], object]] = {
     "jq": program("jq"),
     "nodejs": program("node"),
     "pgbouncer": pgbouncer_program,
+    "pngquant": program("pngquant"),
     "postgresql": postgres_programs,
     "prometheus": prometheus_program,
     "redis-server": redis_program,

@@ -69,6 +69,25 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors_of(found), target
 
 
+@pages
+def test_every_picture_is_there_in_light_and_dark(page: Path) -> None:
+    named = re.findall(r'(?:src|srcset)="([^"]+)"', page.read_text())
+    assert [name for name in named if not (page.parent / name).is_file()] == []
+    dark = [name.replace("-light.png", "-dark.png") for name in named]
+    assert set(dark) <= set(named)
+
+
+def test_every_picture_is_small_and_shown() -> None:
+    pictures = sorted((ROOT / "docs/images").glob("*"))
+    shown = {
+        (page.parent / name).resolve()
+        for page in PAGES
+        for name in re.findall(r'(?:src|srcset)="([^"]+)"', page.read_text())
+    }
+    assert set(pictures) == shown
+    assert all(picture.stat().st_size < 100_000 for picture in pictures)
+
+
 def anchors_of(page: Path) -> set[str]:
     """As GitHub makes them of headings."""
     headings = HEADING.findall(page.read_text())
