@@ -246,6 +246,24 @@ def test_an_event_is_sent_to_one_endpoint_or_to_all_that_it_matches(operator: Cl
     assert Job.objects.count() == 3
 
 
+def test_an_administrator_expunges_an_event(operator: Client, acme: Tenant) -> None:
+    publish(acme, BIG)
+    where = place("event_expunge", Event.objects.get().id)
+    assert operator.post(where).status_code == 403
+    assert "Expunge" not in event_page(operator)
+    administrator = in_role("administrator")
+    assert "Expunge" in event_page(administrator)
+
+    told = text_of(administrator.post(where, follow=True).text)
+
+    assert "The payload is gone." in told
+    assert "was expunged" in told
+    assert "orders.paid" in told
+    assert "12345678901234567890.10" not in told
+    assert "Expunge" not in event_page(administrator)
+    assert AuditEntry.objects.get(action="event.expunged").actor.startswith("operator ")
+
+
 # --- Rules tried on an event ----------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
-from deliveries import routing
+from deliveries import payloads, routing
 from deliveries.console.exchange import download
 from deliveries.documents import REMOVED
 from deliveries.models import Endpoint, Event, IdempotencyKey
@@ -26,6 +26,7 @@ from hookline.layout import laid_out
 from tenants.models import Tenant
 
 ENDPOINTS_SHOWN = 25
+EXPUNGE = "deliveries.delete_event"
 
 
 @admin.register(Event)
@@ -66,6 +67,7 @@ class EventAdmin(RowPages):
         return {
             "event": event,
             "removed": REMOVED.get(event.payload_removed or ""),
+            "may_expunge": request.user.has_perm(EXPUNGE) and not event.payload_removed,
             "is_raw": "raw" in request.GET,
             "raw": payload[:LONGEST_TEXT],
             "laid_out": laid_out(payload, LONGEST_TEXT),
@@ -109,4 +111,11 @@ def send(request: HttpRequest, event_id: UUID) -> HttpResponse:
     messages.info(
         request, f"{len(job_ids)} jobs are due now." if job_ids else "No subscription matches it now."
     )
+    return redirect("admin:deliveries_event_change", event_id)
+
+
+@page("events/<uuid:event_id>/expunge/", name="event_expunge", press=EXPUNGE)
+def expunge(request: HttpRequest, event_id: UUID) -> HttpResponse:
+    payloads.expunge(get_object_or_404(Event, id=event_id), operator_of(request))
+    messages.info(request, "The payload is gone.")
     return redirect("admin:deliveries_event_change", event_id)
