@@ -124,6 +124,8 @@ def test_without_a_passphrase_endpoints_wait_for_their_secrets(acme: Tenant, bus
     *notes, _ = told("tenant", "import", "--from", str(file))
 
     assert len(notes) == Endpoint.objects.filter(is_enabled=False).count() == 3
+    *notes, _ = told("tenant", "import", "--from", str(file))
+    assert notes == []
     [endpoint, *_] = busy.get("/v1/endpoints").json["items"]
     assert "set them, then enable it" in endpoint["disabled_reason"]
     assert "secret" not in endpoint
@@ -318,7 +320,7 @@ def test_a_trial_changes_nothing_and_tells_the_same(acme: Tenant, older: Older) 
     real = take_in(older)
     assert [trial[-1]["taken"], trial[:-1]] == [real[-1]["taken"], real[:-1]]
     text = said("tenant", "import", "--from", str(older.directory), "--tenant", "acme")
-    assert text.splitlines()[-1].startswith("Took in nothing. There already: 1 endpoints, ")
+    assert text.splitlines()[-1].startswith("Took in: nothing. There already: endpoints 1, ")
 
 
 def test_whoever_polls_goes_on_from_what_was_published_here(acme: Tenant, older: Older) -> None:

@@ -46,7 +46,7 @@ def test_a_tenant_is_moved_to_another_installation(
         shutil.copy(old.data.parent / name, new.data.parent)
     told = typed(TAKE_IN, new, **data_of(new))
 
-    assert "Would take in 1 apikeys, 1 endpoints" in told
+    assert "Would take in: apikeys 1, endpoints 1" in told
     assert new.api(key).get("/v1/endpoints").json == old.api(key).get("/v1/endpoints").json
 
 
@@ -62,5 +62,5 @@ def test_lists_are_read_from_one_server_and_taken_in_by_another(
     typed(lines, new, OLD_URL=f"http://localhost:{old.port}", OLD_KEY=old.environment["HL_ADMIN_KEY"])
     told = typed(TAKE_IN_LISTS, new, **data_of(new))
 
-    assert "Took in 1 endpoints, 1 subscriptions, 3 events, 3 deliveries, 3 jobs." in told
+    assert "Took in: endpoints 1, subscriptions 1, events 3, deliveries 3, jobs 3." in told
     assert new.api().get("/v1/events").json == old.api().get("/v1/events").json

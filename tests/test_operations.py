@@ -52,7 +52,7 @@ def test_the_embedded_store_is_backed_up_restored_and_encrypted_anew(
     old, new = (tmp_path / "var/secrets/HL_MASTER_KEY").read_text().strip(), "1" * 64
     restart(serving, HL_MASTER_KEY=f"2:{new},1:{old}")
     both = {"HL_MASTER_KEY": f"2:{new},1:{old}", "HL_DATA_DIR": str(serving.data)}
-    assert "Encrypted 1 endpoints anew" in typed(block_with("manage.py rekey"), serving, **both)
+    assert "Encrypted anew: endpoints 1." in typed(block_with("manage.py rekey"), serving, **both)
     assert '"ok":true' in typed(key() + block_with("rotate-secrets"), serving)
     assert serving.terminate() == 0
     restart(serving, HL_MASTER_KEY=f"2:{new}")
@@ -128,7 +128,10 @@ def test_what_is_old_is_removed_and_one_event_is_forgotten(
     assert serving.api().get(f"/v1/events/{event['id']}").json["payload_removed"] == "expunged"
     time.sleep(1)
     told = typed(block_with("prune --dry-run"), serving, HL_RETENTION_SECS="1", **given)
-    assert [line.partition(" events")[0] for line in told.splitlines()] == ["Would remove 1", "Removed 1"]
+    assert [line.partition(", ")[0] for line in told.splitlines()] == [
+        "Would remove: events 1",
+        "Removed: events 1",
+    ]
     assert serving.api().get("/v1/events").json["items"] == []
 
     # What was freed is given back to the disk.

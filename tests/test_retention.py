@@ -97,7 +97,7 @@ def test_a_command_tells_what_would_go_and_then_removes_it(acme: Tenant, setting
     everything = {"events": 1, "jobs": 1, "attempts": 1, "payloads": 0}
     assert told("prune", "--dry-run") == [everything | {"dry_run": True}]
     assert counts() == [1, 1, 1]
-    assert said("prune") == "Removed 1 events with 1 jobs and 1 attempts, and the payloads of 0 others.\n"
+    assert said("prune") == "Removed: events 1, jobs 1, attempts 1, payloads 0.\n"
     assert counts() == [0, 0, 0]
 
 

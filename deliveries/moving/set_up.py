@@ -58,7 +58,6 @@ def endpoint_of(item: Item, target: Target) -> Endpoint:
         _unseal(endpoint, item, target)
     elif is_hidden:
         endpoint.disable(SECRET_MISSING, target.now)
-        target.disabled.append(id)
     target.endpoint_ids.add(id)
     return endpoint
 

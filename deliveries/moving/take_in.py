@@ -70,7 +70,8 @@ def take_in(
 
 
 class Taking:
-    """`taken` and `there` count by kind what is new, and what was there already."""
+    """`taken` and `there` count by kind what is new, and what was there already; `disabled` are endpoints
+    whose secrets did not come along."""
 
     def __init__(self, source: Source, tenant_id: str, box: Box | None, by: str, progress: Progress) -> None:
         self.source, self.progress = source, progress
@@ -80,6 +81,7 @@ class Taking:
         self.taken: Counter[str] = Counter()
         self.there: Counter[str] = Counter()
         self.faults: list[str] = []
+        self.disabled: list[UUID] = []
         self.new_jobs: set[UUID] = set()
         self.owed: set[lanes.Place] = set()
 
@@ -144,6 +146,7 @@ class Taking:
         match kind:
             case "endpoints":
                 lanes.open_lanes(new)
+                self.disabled += [one.id for one in new if one.disabled_reason == set_up.SECRET_MISSING]
             case "events":
                 self._keep_keys(new)
             case "jobs":

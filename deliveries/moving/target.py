@@ -16,7 +16,6 @@ class Target:
     box: Box | None
     # Those of the tenant, whether they were there or were just taken in.
     endpoint_ids: set[UUID]
-    disabled: list[UUID] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
     def leave_out(self, item: Item, reason: str) -> None:

@@ -41,7 +41,7 @@ class Export(Action):
         box = Box(passphrase_in(passphrase_file)) if passphrase_file else None
         with told_as_sentences():
             counts = write_out(chosen, dest, box, show)
-        self.tell(f"Wrote {in_words(counts)}.", tenant_id=chosen.id, written=counts)
+        self.tell(f"Wrote: {in_words(counts)}.", tenant_id=chosen.id, written=counts)
 
 
 class Import(Action):
@@ -67,12 +67,12 @@ class Import(Action):
             chosen = lifecycle.active(tenant or given.tenant_id or settings.HL_TENANT_ID)
             box = self.box_for(given, passphrase_file)
             taking = take_in(given, chosen, box, commands.by(), show, is_trial=dry_run)
-        disabled = [f"Endpoint {id} is disabled. {SECRET_MISSING}" for id in taking.target.disabled]
+        disabled = [f"Endpoint {id} is disabled. {SECRET_MISSING}" for id in taking.disabled]
         for sentence in taking.target.left_out + disabled:
             self.tell(sentence, note=sentence)
         verb = "Would take in" if dry_run else "Took in"
         self.tell(
-            f"{verb} {in_words(taking.taken)}. There already: {in_words(taking.there)}.",
+            f"{verb}: {in_words(taking.taken)}. There already: {in_words(taking.there)}.",
             tenant_id=chosen.id,
             dry_run=dry_run,
             taken=taking.taken,
@@ -117,4 +117,4 @@ def told_as_sentences() -> Iterator[None]:
 
 
 def in_words(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count) or "nothing"
+    return ", ".join(f"{kind} {count:,}" for kind, count in counts.items() if count) or "nothing"

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from deliveries import payloads, retention
-from deliveries.retention import Gone
 from hookline.commands import Action
 from hookline.progress import show
 
@@ -26,12 +25,6 @@ class Command(Action):
         else:
             gone = retention.prune(show)
             blanked, _ = payloads.remove_old(show)
-        verb = "Would remove" if dry_run else "Removed"
-        self.tell(f"{verb} {_told(gone, blanked)}.", **asdict(gone), payloads=blanked, dry_run=dry_run)
-
-
-def _told(gone: Gone, blanked: int) -> str:
-    return (
-        f"{gone.events:,} events with {gone.jobs:,} jobs and {gone.attempts:,} attempts, "
-        f"and the payloads of {blanked:,} others"
-    )
+        counts = {**asdict(gone), "payloads": blanked}
+        told = ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
+        self.tell(f"{'Would remove' if dry_run else 'Removed'}: {told}.", **counts, dry_run=dry_run)

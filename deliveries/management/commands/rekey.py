@@ -24,7 +24,7 @@ class Command(Action):
         changed = rekey(settings.HL_TENANT_ID, commands.by(), show)
         number = next(iter(settings.HL_MASTER_KEY))
         self.tell(
-            f"Encrypted {changed:,} endpoints anew. All are under key {number} now.",
+            f"Encrypted anew: endpoints {changed:,}. All are under key {number} now.",
             endpoints=changed,
             key=number,
         )
