@@ -4,18 +4,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import display
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
 from django.utils import timezone
 
 from deliveries.stats import SILENCE
-from hookline.console import search
+from hookline.console import people, search
 from hookline.console.drawing import moment, status
 from hookline.console.rows import Rows, View
 from hookline.models import Chore, Process, Switch
 
-__all__ = ["search"]
+__all__ = ["people", "search"]
 
 
 @admin.register(Switch)
@@ -58,39 +55,3 @@ class ProcessAdmin(Rows):
     @display(description="last heard of")
     def seen(self, process: Process) -> Any:
         return moment(process.seen_at)
-
-
-admin.site.unregister([User, Group])
-
-
-@admin.register(User)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
-    """Whoever manages people gives them groups, and no right beyond those: only a superuser makes or
-    changes one, or gives single permissions."""
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return () if request.user.is_superuser else ("is_superuser", "user_permissions")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and _may_touch(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
-
-
-@admin.register(Group)
-class RoleAdmin(GroupAdmin):
-    """The roles are kept by the installation; only a superuser changes what they may do."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)
-
-
-def _may_touch(request: HttpRequest, person: Any) -> bool:
-    return bool(request.user.is_superuser) or person is None or not person.is_superuser

@@ -175,3 +175,24 @@ def test_who_manages_people_cannot_make_or_change_a_superuser() -> None:
     assert client.post(url(User, "change", chief.id), given).status_code == 403
     assert client.post(f"/console/auth/user/{chief.id}/password/", {}).status_code == 403
     assert client.post(url(Group, "change", Group.objects.get(name="viewer").id), {}).status_code == 403
+
+
+def test_who_manages_people_adds_one_with_a_role_who_can_log_in() -> None:
+    roles.keep()
+    person = User.objects.create_user("bob", is_staff=True)
+    person.groups.set(Group.objects.filter(name="administrator"))
+    client = Client()
+    client.force_login(person)
+    viewer = Group.objects.get(name="viewer")
+    password = "a passphrase for nobody else"
+    given = {"username": "cleo", "password1": password, "password2": password, "groups": [viewer.id],
+             "is_superuser": "on", "usable_password": "true"}  # fmt: skip
+    assert client.post("/console/auth/user/add/", given).status_code == 302
+    added = User.objects.get(username="cleo")
+    assert (added.is_staff, added.is_superuser, list(added.groups.all())) == (True, False, [viewer])
+    newcomer = Client()
+    assert newcomer.login(username="cleo", password=password)
+    assert newcomer.get("/console/").status_code == 200
+    people = client.get("/console/auth/user/").text
+    assert "cleo" in people
+    assert "viewer" in people

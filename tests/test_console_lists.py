@@ -12,7 +12,7 @@ from deliveries.models import Attempt, DeadLetter, Endpoint, Event, Job
 from hookline.console import keyset
 from tenants.models import Tenant
 from tests.factories import publish
-from tests.queueing import bury, make_target, take
+from tests.queueing import bury, give, make_target, succeed, take
 
 pytestmark = pytest.mark.django_db
 
@@ -196,3 +196,19 @@ def test_one_box_lists_by_kind_what_several_have_and_says_what_it_takes_where_no
     for term in ("nothing like this", "0", "\0", "'; DROP TABLE events; --", "x" * 2000):
         assert "Nothing here is known as" in found(operator, term) or term == "\0"
     assert Endpoint.objects.count() == 2
+
+
+def test_endpoints_in_trouble_are_one_view(operator: Client, acme: Tenant) -> None:
+    well, fails, off = (make_target(acme, name=name) for name in ("well", "fails", "off"))
+    for target in (well, fails):
+        give(target)
+    for job in take():
+        (bury if job.endpoint_id == fails.id else succeed)([job])
+    Endpoint.objects.filter(id=off.id).update(is_enabled=False)
+
+    def listed(query: str) -> set[str]:
+        return set(shown(operator.get(f"/console/deliveries/endpoint/?{query}").text))
+
+    assert listed("health=trouble") == {str(fails.id), str(off.id)}
+    assert listed("health=failing&tenant_id=acme") == {str(fails.id)}
+    assert listed("health=nonsense") == listed("") == {str(target.id) for target in (well, fails, off)}

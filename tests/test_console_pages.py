@@ -4,23 +4,30 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from django.http import HttpRequest, QueryDict
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from hookline import roles
-from hookline.console.pages import pages
+from hookline.console.pages import Page, pages
+from hookline.console.rows import Rows
 from tenants.models import Tenant
 
 pytestmark = pytest.mark.django_db
 
 
-def in_role(role: str) -> Client:
+def in_group(role: str) -> User:
     person = User.objects.create_user(role or "guest", is_staff=True)
     roles.keep()
     person.groups.set(Group.objects.filter(name=role))
+    return person
+
+
+def in_role(role: str) -> Client:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(person)
+    client.force_login(in_group(role))
     return client
 
 
@@ -53,6 +60,9 @@ def _filled(one: URLPattern | URLResolver) -> str:
 ADDRESSES = sorted(set(addresses()))
 # It goes on for ever, and is tried over a real socket.
 STREAM = "live_stream"
+# A POST that only shows something.
+LOOKS = ("deliveries.view_event", "deliveries.view_subscription", "tenants.view_auditentry")
+ROWS = [rows for rows in admin.site._registry.values() if isinstance(rows, Rows)]
 OPEN = ("/console/login/", "/console/jsi18n/")
 
 
@@ -78,17 +88,17 @@ def test_no_form_is_believed_that_did_not_come_from_our_page(place: str) -> None
 
 
 @pytest.mark.parametrize("page", pages, ids=lambda page: page.name)
-def test_a_page_opens_for_those_who_may_and_nobody_else(page: object) -> None:
+def test_a_page_opens_for_those_who_may_and_nobody_else(page: Page) -> None:
     place = next(place for place in ADDRESSES if place == f"/console/{_filled_route(page)}")
     assert in_role("").get(place).status_code in (403, 405)
-    if page.look and page.name != STREAM:  # type: ignore[attr-defined]
+    if page.look and page.name != STREAM:
         assert in_role("administrator").get(place).status_code in (200, 302, 404)
 
 
-def _filled_route(page: object) -> str:
+def _filled_route(page: Page) -> str:
     found = [one for one in get_resolver("hookline.urls").url_patterns if str(one.pattern) == "console/"]
     assert isinstance(found[0], URLResolver)
-    pattern = next(one for one in found[0].url_patterns if getattr(one, "name", "") == page.name)  # type: ignore[attr-defined]
+    pattern = next(one for one in found[0].url_patterns if getattr(one, "name", "") == page.name)
     return _filled(pattern)
 
 
@@ -115,3 +125,29 @@ def test_a_form_that_is_too_old_says_what_to_do(client: Client, acme: Tenant) ->
 def test_other_addresses_still_answer_as_the_api_does(client: Client) -> None:
     answer = client.get("/nowhere")
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+
+
+def test_whoever_has_no_role_is_told_so_and_can_log_out() -> None:
+    client = in_role("")
+    answer = client.get("/console/")
+    assert (answer.status_code, "Log out" in answer.text) == (403, True)
+    [token] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text)
+    assert client.post("/console/logout/", {"csrfmiddlewaretoken": token})["Location"] == "/console/login/"
+    assert client.get("/console/")["Location"].startswith("/console/login/")
+
+
+@pytest.mark.parametrize("page", [page for page in pages if page.press], ids=lambda page: page.name)
+def test_a_viewer_presses_nothing(page: Page) -> None:
+    viewer = Client()
+    viewer.force_login(in_group("viewer"))
+    answer = viewer.post(f"/console/{_filled_route(page)}")
+    assert answer.status_code == 403 or page.press in LOOKS, page.press
+
+
+@pytest.mark.parametrize("rows", ROWS, ids=lambda rows: rows.opts.label)
+def test_a_viewer_is_offered_no_action_and_an_operator_each(rows: Rows) -> None:
+    request = HttpRequest()
+    request.GET, request.user = QueryDict(), in_group("viewer")
+    assert rows.get_actions(request) == {}
+    request.user = in_group("operator")
+    assert set(rows.actions or ()) <= set(rows.get_actions(request))

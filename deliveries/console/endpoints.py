@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import display
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
@@ -30,6 +30,17 @@ class EndpointList(KeyList):
             row.lane, row.day = lanes.get(row.pk), days[row.pk]  # type: ignore[attr-defined]
 
 
+def _failing(rows: "QuerySet[Endpoint]") -> "QuerySet[Endpoint]":
+    """Those of which nothing has succeeded lately."""
+    failing = Lane.objects.filter(endpoint_id=OuterRef("id"), failing_since__isnull=False)
+    return rows.filter(Exists(failing), is_enabled=True)
+
+
+def _in_trouble(rows: "QuerySet[Endpoint]") -> "QuerySet[Endpoint]":
+    failing = Lane.objects.filter(endpoint_id=OuterRef("id"), failing_since__isnull=False)
+    return rows.filter(Q(is_enabled=False) | Exists(failing))
+
+
 @admin.register(Endpoint)
 class EndpointAdmin(RowPages):
     list_display = ("label", "state", "day", "queue", "url", "of_tenant")
@@ -38,7 +49,13 @@ class EndpointAdmin(RowPages):
     search_help_text = "An endpoint's id, or a part of its URL or name"
     narrowed_by = ("tenant_id", "is_enabled")
     indexed_by = ("tenant_id",)
-    views = (View("All"), View("Enabled", "is_enabled=True"), View("Disabled", "is_enabled=False"))
+    picks = {"health": {"failing": _failing, "trouble": _in_trouble}}
+    views = (
+        View("All"),
+        View("In trouble", "health=trouble"),
+        View("Failing", "health=failing"),
+        View("Disabled", "is_enabled=False"),
+    )
     hint = "Make one with the button above, or with POST /v1/endpoints."
     actions = ("enable", "disable")
     change_list_template = "console/endpoints.html"

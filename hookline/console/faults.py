@@ -22,7 +22,8 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _page(request, 403)
+    """With a way out: whoever has no role is sent here from the first page, too."""
+    return _page(request, 403, may_leave=True)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -43,7 +44,10 @@ def _is_ours(request: HttpRequest) -> bool:
     return request.path.startswith(PLACE)
 
 
-def _page(request: HttpRequest, status: int, told: tuple[str, str] | None = None) -> HttpResponse:
+def _page(
+    request: HttpRequest, status: int, told: tuple[str, str] | None = None, *, may_leave: bool = False
+) -> HttpResponse:
     """Without the frame: nothing is asked of a store that may be the reason."""
     title, sentence = told or SENTENCES[status]
-    return render(request, "console/fault.html", {"title": title, "sentence": sentence}, status=status)
+    context = {"title": title, "sentence": sentence, "may_leave": may_leave}
+    return render(request, "console/fault.html", context, status=status)

@@ -48,11 +48,15 @@ class KeyList(ChangeList):
     ) -> "QuerySet[Any]":
         asked = {name: values for name, values in self.filter_params.items() if any(values)}
         self.filter_params = {name: asked[name] for name in asked if name not in (AFTER, BEFORE)}
-        return _since(super().get_queryset(request), self.model_admin.order[0], asked.get(SINCE, [""])[-1])
+        rows = super().get_queryset(request)
+        for name, words in self.model_admin.picks.items():
+            if pick := words.get(asked.get(name, [""])[-1]):
+                rows = pick(rows)
+        return _since(rows, self.model_admin.order[0], asked.get(SINCE, [""])[-1])
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         found: dict[str, Any] = super().get_filters_params(params)
-        return {name: found[name] for name in found if name != SINCE}
+        return {name: found[name] for name in found if name not in (SINCE, *self.model_admin.picks)}
 
     def get_results(self, request: HttpRequest) -> None:
         order, most = Order(self.model_admin.order), self.model_admin.list_per_page
@@ -85,7 +89,8 @@ class KeyList(ChangeList):
 
     def _is_searching(self) -> bool:
         """Whether the list is narrowed by something that no index serves."""
-        return not self.query and not set(self.get_filters_params()) <= set(self.model_admin.indexed_by)
+        asked = {*self.get_filters_params(), *(self.filter_params.keys() & self.model_admin.picks.keys())}
+        return not self.query and not asked <= set(self.model_admin.indexed_by)
 
     def _edge(self, order: "Order", key: list[Any] | None, is_back: bool) -> list[Any] | None:
         """The key of the last row to look at next, of those that the indexed filters leave."""

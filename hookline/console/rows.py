@@ -1,10 +1,9 @@
 """What the console's lists of rows have in common: they are shown, never edited by hand, and no page
 counts or reads a whole table. What can be done with a row are verbs, the same as the API's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin import display
@@ -25,6 +24,9 @@ class View:
     narrowing: str = ""
 
 
+Pick = Callable[["QuerySet[Any]"], "QuerySet[Any]"]
+
+
 class Rows(admin.ModelAdmin):  # type: ignore[type-arg]
     """Rows to look at. `operate` is the right to press their verbs."""
 
@@ -37,6 +39,8 @@ class Rows(admin.ModelAdmin):  # type: ignore[type-arg]
     order: Sequence[str] = ("-id",)
     # Fields, or look-ups of fields, by which an address may narrow the list.
     narrowed_by: tuple[str, ...] = ()
+    # Filters that are no column: by their name, what each word leaves of the rows.
+    picks: Mapping[str, Mapping[str, "Pick"]] = {}
     # Those that an index serves together with the order.
     indexed_by: tuple[str, ...] = ()
     # Indexed columns by which the box in the top bar knows a row.
@@ -131,14 +135,13 @@ class Rows(admin.ModelAdmin):  # type: ignore[type-arg]
         where the address has them."""
         for name in self.narrowed_by:
             if request.GET.get(name) or ("__" not in name and not _is_id(self.model, name)):
-                rest = [pair for pair in _without_place(request) if pair[0] != name]
-                yield {
-                    "name": name,
-                    "label": _label(self.model, name),
-                    "value": request.GET.get(name, ""),
-                    "choices": _choices(self.model, name),
-                    "without": f"?{urlencode(rest)}",
-                }
+                yield _narrowing(request, name, _label(self.model, name), _choices(self.model, name))
+        for name, words in self.picks.items():
+            yield _narrowing(request, name, name, [(word, word) for word in words])
+
+
+def _narrowing(request: HttpRequest, name: str, label: str, choices: list[tuple[str, str]]) -> dict[str, Any]:
+    return {"name": name, "label": label, "value": request.GET.get(name, ""), "choices": choices}
 
 
 def _pairs(asked: QueryDict) -> list[tuple[str, str]]:
