@@ -70,12 +70,6 @@ class Action(BaseCommand):
         self.stdout.write(line)
         self.stdout.flush()
 
-    def progress(self, what: str, done: int, *, has_ended: bool = False) -> None:
-        """On a terminal, a line that moves while long work is under way; nothing elsewhere."""
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{what} {done:,}" + ("\n" if has_ended else ""))
-            sys.stderr.flush()
-
 
 class Verbs(BaseCommand):
     """A command of several verbs."""

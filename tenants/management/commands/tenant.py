@@ -10,6 +10,7 @@ from hookline import commands
 from hookline.commands import Action, Verbs
 from hookline.environment import refuse
 from hookline.ids import uuid7
+from hookline.progress import show
 from tenants import documents, lifecycle, names
 from tenants.models import Tenant
 
@@ -98,8 +99,8 @@ class Purge(Action):
         removed = 0
         while Tenant.objects.filter(id=tenant.id, purged_at=None).exists():
             removed += purge.purge(tenant.id, AT_ONCE_SECONDS)
-            self.progress("events removed:", removed)
-        self.progress("events removed:", removed, has_ended=True)
+            show("events", removed, 0)
+        show("events", removed, 1)
 
 
 class Command(Verbs):
