@@ -300,7 +300,7 @@ TEMPLATES = [
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HL_PUBLIC_URL.startswith("https://")
 # A proxy that ends TLS passes plain HTTP on, which Django would take for another origin.
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(HL_PUBLIC_URL))] if HL_PUBLIC_URL else []
-LOGOUT_REDIRECT_URL = "admin:login"
+LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "admin:index", "admin:login"
 CSRF_FAILURE_VIEW = "hookline.console.faults.forged"
 
 # --- Pages --------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ from deliveries import depth, routing
 from hookline import counters, gauges
 from tenants.models import Tenant
 from tests.browser import browser, visit
+from tests.console import ada, operator
 from tests.live import live
 from tests.receiver import Receiver
 from tests.serving import serve
 
-__all__ = ["browser", "live", "serve", "visit"]  # pytest finds fixtures here
+__all__ = ["ada", "browser", "live", "operator", "serve", "visit"]  # pytest finds fixtures here
 
 # No test fails because the machine was busy.
 hypothesis.settings.register_profile("patient", deadline=None)

@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
@@ -13,6 +14,19 @@ from tests.servers import ENVIRONMENT
 
 # What a page would run or fetch if any of it were taken for markup.
 MARKUP = "<script>alert(\"1\")</script><img src=x onerror='alert(2)'>&amp;{{ 7|add:1 }}"
+
+
+@pytest.fixture
+def ada(db: None) -> Client:
+    """Who may do everything."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    return client
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    return in_role("operator")
 
 
 def in_role(role: str) -> Client:

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.db.models import F
 from django.test import Client
 
@@ -16,9 +15,9 @@ from deliveries.console import run_forms
 from deliveries.models import DeadLetter, Job, Run
 from deliveries.runs import control
 from deliveries.runs.selection import Mode, Selection
-from hookline import roles
 from hookline.heartbeat import Heartbeat
 from tenants.models import AuditEntry, Tenant
+from tests.console import in_role
 from tests.factories import publish
 from tests.queueing import make_target, succeed, take
 from tests.running import BY, bury_some, finish, letters, pending, start, step_once
@@ -31,20 +30,6 @@ GROUPS, LETTERS, RUNS = (
     "/console/deliveries/run/",
 )
 MARKUP = "<script>alert(1)</script>"
-
-
-def in_role(role: str) -> Client:
-    person = User.objects.create_user(role, is_staff=True)
-    roles.keep()
-    person.groups.set(Group.objects.filter(name=role))
-    client = Client()
-    client.force_login(person)
-    return client
-
-
-@pytest.fixture
-def operator() -> Client:
-    return in_role("operator")
 
 
 def new(verb: str, **asked: Any) -> str:
@@ -95,7 +80,7 @@ def test_a_group_leads_to_what_would_be_done_with_it(operator: Client, acme: Ten
     run = finish(Run.objects.get())
     assert started["Location"] == page_of(run)
     assert pending() == set(ids)
-    assert AuditEntry.objects.get(action="run.started").actor == "operator operator"
+    assert AuditEntry.objects.get(action="run.started").actor == "operator the operator"
 
 
 def test_a_list_leads_to_all_letters_that_it_is_narrowed_to(operator: Client, acme: Tenant) -> None:

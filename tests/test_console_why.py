@@ -28,11 +28,6 @@ def _worker(tenants: dict[str, Tenant]) -> None:
 
 
 @pytest.fixture
-def operator() -> Client:
-    return in_role("operator")
-
-
-@pytest.fixture
 def viewer() -> Client:
     return in_role("viewer")
 

@@ -1,7 +1,7 @@
 """The live page: what an operator sees of events and results as they happen."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPResponse
@@ -22,6 +22,7 @@ from tests.factories import publish
 from tests.live import LiveServer
 from tests.queueing import bury, make_target, succeed, take
 from tests.servers import ENVIRONMENT
+from tests.serving import BANNER, Serving
 
 MARKUP = "<script>alert(1)</script>"
 
@@ -122,8 +123,8 @@ def test_nobody_watches_without_a_login_and_a_role(acme: Tenant, place: str) -> 
 
 
 @contextmanager
-def watching(live: LiveServer, query: str) -> Iterator[HTTPResponse]:
-    """A stream over a real socket, in a session that logged in like a browser."""
+def logged_in(live: LiveServer, **headers: str) -> Iterator[tuple[HTTPConnection, list[str], HTTPResponse]]:
+    """A connection, the cookies that a browser would have kept, and the answer to the login."""
     with closing(HTTPConnection("127.0.0.1", live.port, timeout=30)) as connection:
         connection.request("GET", "/console/login/")
         page = connection.getresponse()
@@ -131,12 +132,19 @@ def watching(live: LiveServer, query: str) -> Iterator[HTTPResponse]:
         cookie = str(page.headers["Set-Cookie"]).partition(";")[0]
         token = cookie.partition("=")[2]
         form = f"username=admin&password={ENVIRONMENT['HL_CONSOLE_PASS'].replace(' ', '+')}"
-        headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+        headers |= {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
         connection.request("POST", "/console/login/", f"{form}&csrfmiddlewaretoken={token}", headers)
         answer = connection.getresponse()
         answer.read()
-        cookies = [text.partition(";")[0] for text in answer.headers.get_all("Set-Cookie") or []]
-        connection.request("GET", f"/console/live/stream/{query}", headers={"Cookie": "; ".join(cookies)})
+        yield connection, answer.headers.get_all("Set-Cookie") or [], answer
+
+
+@contextmanager
+def watching(live: LiveServer, query: str) -> Iterator[HTTPResponse]:
+    """A stream over a real socket, in a session that logged in like a browser."""
+    with logged_in(live) as (connection, cookies, _):
+        kept = "; ".join(text.partition(";")[0] for text in cookies)
+        connection.request("GET", f"/console/live/stream/{query}", headers={"Cookie": kept})
         with connection.getresponse() as stream:
             assert (stream.status, stream.headers["Content-Type"]) == (200, "text/event-stream")
             assert stream.readline() == b":\n"
@@ -161,3 +169,16 @@ def test_an_operator_watches_all_tenants_and_comes_back_to_what_was_missed(live:
     assert (told[0]["event_id"], told[0]["payload"], told[0]["bytes"]) == (first, '{"n": 1}', 8)
     with watching(live, f"?topic=watched.%23&last={first}") as stream:
         assert following(stream)["topic"] == "watched.two"
+
+
+def test_behind_a_proxy_that_ends_tls_one_logs_in_and_cookies_go_over_tls_only(
+    serve: Callable[..., Serving],
+) -> None:
+    serving = serve(HL_PUBLIC_URL="https://hooks.example.com")
+    serving.wait_for(BANNER)
+    with logged_in(serving, Origin="https://hooks.example.com") as (_, cookies, answer):
+        assert (answer.status, answer.headers["Location"]) == (302, "/console/")
+        assert {cookie.partition("=")[0] for cookie in cookies} >= {"csrftoken", "sessionid"}
+        assert all("; Secure" in cookie for cookie in cookies)
+    with logged_in(serving, Origin="https://elsewhere.example.com") as (_, _, answer):
+        assert answer.status == 403

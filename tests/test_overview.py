@@ -3,15 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from deliveries import endpoints, pausing, pulse, traffic
 from deliveries.models import Job, Lane
-from hookline import database, roles
+from hookline import database
 from hookline.console import charts
 from hookline.heartbeat import Heartbeat
 from tenants.models import AuditEntry, Tenant
+from tests.console import in_role
 from tests.factories import publish
 from tests.queueing import bury, fail, give, let_pass, make_target, take
 
@@ -21,29 +21,13 @@ PLACE = "/console/"
 STARTS = [datetime(2026, 5, 4, hour, tzinfo=UTC) for hour in range(3)]
 
 
-@pytest.fixture
-def operator() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada"))
-    return client
-
-
 @pytest.fixture(autouse=True)
 def _counts_begin_here() -> None:
     traffic._tally.clear()
 
 
-def in_role(role: str) -> Client:
-    roles.keep()
-    person = User.objects.create_user(role, is_staff=True)
-    person.groups.add(Group.objects.get(name=role))
-    client = Client()
-    client.force_login(person)
-    return client
-
-
-def test_an_empty_line_is_shown_as_such(operator: Client) -> None:
-    text = operator.get(PLACE).text
+def test_an_empty_line_is_shown_as_such(ada: Client) -> None:
+    text = ada.get(PLACE).text
     assert "No worker is alive" in text
     assert "No attempt failed" in text
     assert "none is late" in text
@@ -52,10 +36,10 @@ def test_an_empty_line_is_shown_as_such(operator: Client) -> None:
 @pytest.mark.parametrize(
     "query", ["?window=24h", "?window=72h&tenant=acme", "?window=9z&tenant=nobody%00", "?figures=1"]
 )
-def test_it_opens_for_every_period_and_tenant(operator: Client, acme: Tenant, query: str) -> None:
+def test_it_opens_for_every_period_and_tenant(ada: Client, acme: Tenant, query: str) -> None:
     make_target(acme)
     publish(acme, {"topic": "order"})
-    answer = operator.get(PLACE + query)
+    answer = ada.get(PLACE + query)
     assert answer.status_code == 200
     assert ("<html" in answer.text) == ("figures" not in query)
 
@@ -93,13 +77,13 @@ def test_counts_are_of_one_tenant_or_of_all(acme: Tenant, globex: Tenant) -> Non
     assert mine.waiting + mine.letters == 1
 
 
-def test_deliveries_are_paused_and_resumed_from_here_and_the_log_says_by_whom(operator: Client) -> None:
+def test_deliveries_are_paused_and_resumed_from_here_and_the_log_says_by_whom(ada: Client) -> None:
     Heartbeat("worker").beat()
-    assert "Pause deliveries" in operator.get(PLACE).text
-    assert operator.post("/console/deliveries/pause/").status_code == 302
+    assert "Pause deliveries" in ada.get(PLACE).text
+    assert ada.post("/console/deliveries/pause/").status_code == 302
     assert pausing.is_paused()
-    assert "Deliveries are paused" in operator.get(PLACE).text
-    assert operator.post("/console/deliveries/resume/").status_code == 302
+    assert "Deliveries are paused" in ada.get(PLACE).text
+    assert ada.post("/console/deliveries/resume/").status_code == 302
     assert not pausing.is_paused()
     entries = AuditEntry.objects.order_by("id").values_list("actor", "action")
     assert list(entries) == [("operator ada", "claims.paused"), ("operator ada", "claims.resumed")]
@@ -113,7 +97,7 @@ def test_a_viewer_sees_it_and_pauses_nothing() -> None:
 
 
 def test_the_page_asks_no_more_however_much_there_is(
-    operator: Client, acme: Tenant, django_assert_max_num_queries: object
+    ada: Client, acme: Tenant, django_assert_max_num_queries: object
 ) -> None:
     for _ in range(12):
         target = make_target(acme)
@@ -122,7 +106,7 @@ def test_the_page_asks_no_more_however_much_there_is(
     traffic.flush()
     for query in ("", "?tenant=acme&window=72h"):
         with django_assert_max_num_queries(18):  # type: ignore[operator]
-            operator.get(PLACE + query)
+            ada.get(PLACE + query)
 
 
 def test_a_chart_of_nothing_has_an_axis_and_no_columns() -> None:

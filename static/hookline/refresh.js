@@ -11,8 +11,8 @@ function tell(text, isFault = false) {
   toggle.querySelector("span").textContent = text;
 }
 
-// Whoever points at something, or types, is not interrupted.
-const isBusy = () => document.hidden || part.contains(document.activeElement) || part.querySelector(":hover > title, .area:hover");
+// Whoever types is not interrupted.
+const isBusy = () => document.hidden || part.contains(document.activeElement);
 
 async function refresh() {
   if (!isOn || isBusy()) return;
