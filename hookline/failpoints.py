@@ -18,7 +18,7 @@ from django.conf import settings
 POINTS = (
     "publish_before_commit", "publish_after_commit", "claim_before_commit", "claim_after_commit",
     "before_send", "after_send", "before_settle", "settle_before_commit", "after_settle", "sweep",
-    "run_before_commit", "run_after_commit",
+    "run_before_commit", "run_after_commit", "snapshot_table",
 )  # fmt: skip
 
 _kill_at: dict[str, float] = {}

@@ -70,9 +70,11 @@ class Store:
         return ended.stderr + ended.stdout
 
     def kill_at(self, part: str, *arguments: object) -> None:
-        """Kills `manage.py snapshot` as soon as it says that it is done with this part."""
+        """Kills `manage.py snapshot`, which lingers, as soon as it says that it is done with this part."""
         command = [sys.executable, str(ROOT / "manage.py"), "snapshot", *map(str, arguments)]
-        with subprocess.Popen(command, env=os.environ | self.environment, stderr=subprocess.PIPE) as working:
+        lingering = {"HL_THROWAWAY": "true", "HL_FAILPOINTS": "snapshot_table=sleep:0.1"}
+        given = os.environ | self.environment | lingering
+        with subprocess.Popen(command, env=given, stderr=subprocess.PIPE) as working:
             assert working.stderr
             while not working.stderr.readline().startswith(f"{part} ".encode()):
                 assert working.poll() is None

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hookline import __version__
+from hookline import __version__, failpoints
 from hookline.progress import Progress, watched
 from hookline.snapshot import file
 from hookline.snapshot.file import FORMAT, VERSION, Digest, Writer
@@ -27,4 +27,5 @@ def _write(table: Table, store: Store, writer: Writer, progress: Progress) -> in
         digest.add(line)
         writer.line(line)
     writer.say(count=digest.count, digest=digest.text)
+    failpoints.reach("snapshot_table")
     return digest.count

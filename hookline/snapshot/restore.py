@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 
 from deliveries.models import Endpoint, Event, InboxMessage, Job, Subscription
-from hookline import installation, keyring
+from hookline import failpoints, installation, keyring
 from hookline.keyring import CannotOpen
 from hookline.progress import Progress, watched
 from hookline.snapshot import file
@@ -46,6 +46,7 @@ def restore(path: Path, progress: Progress) -> int:
         for table, digest, rows in _tables(reader, progress):
             store.load(table, rows)
             digests[table.name] = digest
+            failpoints.reach("snapshot_table")
         _compare(store, digests, progress)
     installation.furnish()
     return sum(digest.count for digest in digests.values())
@@ -94,5 +95,6 @@ def _compare(store: Store, digests: dict[str, Digest], progress: Progress) -> No
         found = Digest()
         for row in watched(store.rows(table), f"{table.name}, compared", digests[table.name].count, progress):
             found.add(table.encode(row))
+        failpoints.reach("snapshot_table")
         if found != digests[table.name]:
             raise NotRestored(f"The rows of {table.name} came out differently; nothing was restored.")
