@@ -63,6 +63,8 @@ def _pending(tenant_id: str, limit: int) -> int:
     """As of a moment ago, and exactly where that would be too many."""
     depth = _depths.get(tenant_id)
     if depth is None or depth.is_old or depth.pending >= limit or limit <= CHEAP_TO_COUNT:
+        if depth is not None:
+            depth.counted_at = time.monotonic()  # one request counts; those beside it take what is known
         depth = _depths[tenant_id] = Depth(_count(tenant_id, limit), time.monotonic())
     return depth.pending
 

@@ -21,7 +21,8 @@ from hookline.database import write
 
 # Time to record an answer, beyond the time an endpoint may take to give it.
 SETTLE_SECONDS = 15
-# A bell may commit long after a bell with a greater number, so the search starts this far back.
+# A bell may commit long after a bell with a greater number, so the search starts at least this far
+# back, and for as many bells at the same place.
 BELLS_LOOKED_BACK = 20_000
 # Endpoints that a worker keeps in memory, about two kilobytes each.
 MOST_TARGETS = 10_000
@@ -134,7 +135,7 @@ class Claimer:
         return {id: self.targets[id][1] for id in known if id in self.targets}
 
     def _low(self) -> int:
-        return max(0, self.latest_bell - BELLS_LOOKED_BACK)
+        return max(0, self.latest_bell // BELLS_LOOKED_BACK - 1) * BELLS_LOOKED_BACK
 
 
 def _lease(lane: OpenLane) -> timedelta:

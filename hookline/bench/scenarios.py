@@ -16,7 +16,7 @@ from deliveries.queue.settle import settle
 from deliveries.work import Answer, Outcome, Settlement, Succeeded
 from hookline.bench import naive_load, seed
 from hookline.bench.again import requeueing
-from hookline.bench.ages import ages_of, percentiles
+from hookline.bench.ages import ages_of, percentiles, warm_up
 from hookline.bench.browsing import console, embedded_console
 from hookline.bench.keeping import plateau, pruning
 from hookline.bench.producer import Published, publish
@@ -109,7 +109,7 @@ def _drain(jobs: int) -> Figures:
         meter = Meter(pid)
         seed.pause(False)
         ring()
-        while seed.waiting():
+        while seed.is_waiting():
             time.sleep(LOOK_SECONDS)
         use = meter.use()
     with connection.cursor() as cursor:
@@ -130,6 +130,7 @@ def latency(stage: Stage) -> Figures:
     seed.targets(TENANT, stage.receiver_url("timed"), 1)
     figures: Figures = {}
     with serving(HL_WEB_WORKERS=1, HL_WORKER_PROCESSES=1):
+        warm_up(stage)
         for rate in (200, 1000):
             ages = ages_of(stage, rate, stage.seconds(6))
             figures |= percentiles(ages, f"_at_{rate}")
@@ -169,6 +170,7 @@ def noisy_neighbour(stage: Stage) -> Figures:
     seed.targets(TENANT, stage.receiver_url("timed"), 1)
     noise = seed.targets("noisy", stage.receiver_url("fast"), 20)
     with serving(HL_WEB_WORKERS=1, HL_WORKER_PROCESSES=2):
+        warm_up(stage)
         alone = ages_of(stage, 100, stage.seconds(6))
         seed.pending(noise, stage.some(1_000_000))
         ring()
@@ -186,6 +188,7 @@ def slow_endpoints(stage: Stage) -> Figures:
     seed.pending(hanging, len(hanging) * 20)
     with serving(HL_WEB_WORKERS=1, HL_WORKER_PROCESSES=2):
         time.sleep(3)
+        warm_up(stage)
         figures = percentiles(ages_of(stage, 100, stage.seconds(12)))
         running = Job.objects.filter(status=Job.Status.RUNNING).count()
     return figures | {"hanging_requests": running}

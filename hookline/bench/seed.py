@@ -144,9 +144,16 @@ def clear() -> None:
         cursor.execute(f"TRUNCATE {', '.join(tables.split())}")
 
 
-def waiting(endpoint_ids: list[UUID] | None = None) -> int:
+def is_waiting() -> bool:
+    """Whether any job has yet to end. One look down each index, because it is asked while others work."""
+    open_states = (Job.Status.PENDING, Job.Status.RUNNING)
+    return any(Job.objects.filter(status=status).exists() for status in open_states)
+
+
+def waiting(endpoint_ids: list[UUID]) -> int:
+    """How many jobs of these endpoints have yet to end."""
     jobs = Job.objects.exclude(status__in=[Job.Status.SUCCEEDED, Job.Status.DEAD])
-    return (jobs if endpoint_ids is None else jobs.filter(endpoint_id__in=endpoint_ids)).count()
+    return jobs.filter(endpoint_id__in=endpoint_ids).count()
 
 
 def _row(subscription: Subscription, count: int) -> dict[str, Any]:
