@@ -12,6 +12,8 @@ from hookline import database
 from tenants.models import Tenant
 
 BY = "the tests"
+# An id of nothing, the same in every process, so that tests have the same names in all of them.
+NO_ID = "6f1c2f0e-3c0b-4b7e-9d3a-0f4c5d2b8a17"
 IDLE_SECONDS = 0.05
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

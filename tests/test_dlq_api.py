@@ -9,7 +9,7 @@ from deliveries.models import Attempt, DeadLetter, Job
 from hookline.times import milliseconds
 from tenants.models import AuditEntry, Tenant
 from tests.api import Api, api_of
-from tests.factories import deliver, let_time_pass, make_endpoint, make_subscription, publish
+from tests.factories import NO_ID, deliver, let_time_pass, make_endpoint, make_subscription, publish
 from tests.receiver import Receiver, Reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -158,7 +158,7 @@ def test_another_tenants_letter_is_not_found(
     assert len(listed(api)) == 1
 
 
-@pytest.mark.parametrize("unknown", [str(uuid4()), "nonsense"])
+@pytest.mark.parametrize("unknown", [NO_ID, "nonsense"])
 def test_an_unknown_letter_is_not_found(api: Api, unknown: str) -> None:
     path = f"{DLQ}/{unknown}"
     assert api.delete(path).fault == api.post(path + "/requeue").fault == NOT_FOUND

@@ -2,7 +2,6 @@
 
 import json
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -10,6 +9,7 @@ from deliveries.models import Endpoint, Job, Lane, Subscription
 from deliveries.models.endpoints import PayloadFormat
 from tenants.models import AuditEntry, Tenant
 from tests.api import Answer, Api, api_of, operator
+from tests.factories import NO_ID
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +97,7 @@ def test_another_tenants_endpoint_is_not_found(api: Api, globex: Tenant, method:
     assert api.get(path_of(endpoint)).json == endpoint
 
 
-@pytest.mark.parametrize("endpoint_id", [str(uuid4()), "no-uuid", "0" * 32, "{}", "ä" * 300])
+@pytest.mark.parametrize("endpoint_id", [NO_ID, "no-uuid", "0" * 32, "{}", "ä" * 300])
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_an_unknown_endpoint_is_not_found(api: Api, endpoint_id: str, method: str) -> None:
     assert api.call(method, f"{ENDPOINTS}/{endpoint_id}", {}).fault == NOT_FOUND

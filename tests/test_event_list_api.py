@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
@@ -10,7 +9,7 @@ from django.conf import LazySettings
 from deliveries.api import event_pages
 from tenants.models import Tenant
 from tests.api import Api, api_of
-from tests.factories import publish
+from tests.factories import NO_ID, publish
 
 EVENTS = "/v1/events"
 NOT_FOUND = (404, "not_found", "Event not found")
@@ -98,7 +97,7 @@ def test_a_page_may_begin_after_an_event_whatever_the_cursor(api: Api) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["cursor", "after_id"])
-@pytest.mark.parametrize("position", ["", "nonsense", "0:1149", str(uuid4()), "%F0%9F%98%80", "x" * 1000])
+@pytest.mark.parametrize("position", ["", "nonsense", "0:1149", NO_ID, "%F0%9F%98%80", "x" * 1000])
 def test_a_position_that_is_unknown_is_the_beginning(api: Api, name: str, position: str) -> None:
     ids = make(api, 2)
     assert listed(api, f"?{name}={position}") == ids
@@ -182,7 +181,7 @@ def test_a_page_of_large_events_ends_early_and_the_next_goes_on(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("event_id", [str(uuid4()), "nonsense", "0", "%F0%9F%98%80", "x" * 500])
+@pytest.mark.parametrize("event_id", [NO_ID, "nonsense", "0", "%F0%9F%98%80", "x" * 500])
 def test_an_event_that_is_not_there_is_not_found(api: Api, event_id: str) -> None:
     assert api.get(f"{EVENTS}/{event_id}").fault == NOT_FOUND
 

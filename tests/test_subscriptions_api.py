@@ -9,7 +9,7 @@ import pytest
 from deliveries.models import Job, Subscription
 from tenants.models import Tenant
 from tests.api import Api, api_of
-from tests.factories import deliver, make_endpoint, publish
+from tests.factories import NO_ID, deliver, make_endpoint, publish
 from tests.receiver import Receiver
 
 SUBSCRIPTIONS = "/v1/subscriptions"
@@ -98,7 +98,7 @@ def test_another_tenants_subscription_and_endpoint_are_not_found(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("unknown", [str(uuid4()), "no-uuid"])
+@pytest.mark.parametrize("unknown", [NO_ID, "no-uuid"])
 def test_an_unknown_subscription_is_not_found(api: Api, unknown: str) -> None:
     path = f"{SUBSCRIPTIONS}/{unknown}"
     assert api.get(path).fault == api.delete(path).fault == NOT_FOUND
@@ -166,7 +166,7 @@ def test_a_wrong_value_is_refused_with_a_sentence(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("unknown", [str(uuid4()), "no-uuid"])
+@pytest.mark.parametrize("unknown", [NO_ID, "no-uuid"])
 def test_nobody_can_subscribe_for_an_endpoint_that_does_not_exist(api: Api, unknown: str) -> None:
     assert api.post(SUBSCRIPTIONS, {"endpoint_id": unknown, "topic_pattern": "#"}).fault == NO_ENDPOINT
 
