@@ -22,6 +22,8 @@ from tests.hostile import (
 )
 from tests.sending import a_client, finish, request, send
 
+pytestmark = pytest.mark.embedded
+
 EMPTY = OK + b"Content-Length: 0\r\n\r\n"
 
 

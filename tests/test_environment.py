@@ -19,6 +19,8 @@ from hookline.environment import (
     parse_smtp,
 )
 
+pytestmark = pytest.mark.embedded
+
 SECRET = "bm90IHRoaXJ0eS10d28gYnl0ZXM="
 
 WRONG = {

@@ -13,6 +13,8 @@ from deliveries.rules import filters
 from deliveries.rules.filters import Clause
 from deliveries.rules.values import MISSING, Document, equal, shown
 
+pytestmark = pytest.mark.embedded
+
 EVENT = b"""{
   "topic": "orders.paid", "tenant_id": "acme", "occurred_at": 1700000000000, "colour": "red",
   "payload": {

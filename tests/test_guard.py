@@ -18,6 +18,8 @@ from tests.hostile import Hostile, hangs_up_after, hostile
 from tests.resolver import options, resolver
 from tests.sending import LOOPBACK, a_client, finish, request, send
 
+pytestmark = pytest.mark.embedded
+
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 RANGES = (

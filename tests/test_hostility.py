@@ -25,6 +25,8 @@ from tests.hostile import (
 )
 from tests.sending import a_client, request, send
 
+pytestmark = pytest.mark.embedded
+
 EMPTY = OK + b"Content-Length: 0\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 KIB = 1024

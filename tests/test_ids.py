@@ -12,6 +12,8 @@ from hypothesis import strategies as some
 from hookline.ids import NO_ID, first_uuid7, parse_uuid, uuid7
 from hookline.times import EPOCH, MILLISECOND, milliseconds
 
+pytestmark = pytest.mark.embedded
+
 # Whole microseconds of a thousand years.
 moments = some.integers(0, 32_000_000_000_000_000).map(lambda number: EPOCH + number * MILLISECOND / 1000)
 

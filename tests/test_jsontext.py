@@ -10,6 +10,8 @@ from hypothesis import strategies as some
 from hookline import jsontext
 from hookline.jsontext import BadJson, OtherKind
 
+pytestmark = pytest.mark.embedded
+
 # Escapes, quotes, brackets and half pairs, where a careless reader stumbles.
 PIECES = [*"ab é😀[]{},: ", r"\"", r"\\", r"\/", r"\n", r"\u0000", r"\ud83d", r"\uDE00", r"\\ud83d"]
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as some
 
 from hookline.keyring import CannotOpen, key_of, parse_keys, seal, unseal
 
+pytestmark = pytest.mark.embedded
+
 OLD, NEW = b"o" * 32, b"n" * 32
 BOTH = {2: NEW, 1: OLD}
 ROW = "endpoints/1/secret"

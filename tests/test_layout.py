@@ -8,6 +8,8 @@ from hypothesis import strategies as some
 
 from hookline.layout import laid_out
 
+pytestmark = pytest.mark.embedded
+
 values = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=9),
     lambda inside: some.lists(inside, max_size=4) | some.dictionaries(some.text(max_size=4), inside),

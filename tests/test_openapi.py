@@ -116,7 +116,13 @@ def settings_of(path: Path, ids: dict[str, str]) -> Path:
 
 
 @pytest.mark.timeout(600)  # thousands of requests, on a machine that may be busy
-@pytest.mark.parametrize("knows_ids", [False, True], ids=["ids made up", "ids of what there is"])
+@pytest.mark.parametrize(
+    "knows_ids",
+    [
+        pytest.param(False, id="ids made up", marks=pytest.mark.embedded),
+        pytest.param(True, id="ids of what there is", marks=pytest.mark.postgres),
+    ],
+)
 def test_whatever_is_sent_the_answer_is_one_of_the_document(
     fuzzed: LiveServer, tmp_path: Path, knows_ids: bool
 ) -> None:

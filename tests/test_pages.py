@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 from tests.browser import Visits
 from tests.live import LiveApi, LiveServer
 
+pytestmark = pytest.mark.embedded
+
 INBOX = "/v1/dev/inbox/ui"
 MARKUP = '<img src=x onerror="document.title=1"><script>document.title = "owned"</script><b>bold</b>'
 HOSTILE_TOPIC = '"><img src="http://example.com/x">'

@@ -9,6 +9,8 @@ from hypothesis import strategies as some
 from deliveries.retries import decide
 from deliveries.work import Answer, Dead, Policy, RetryAt, Succeeded, Verdict
 
+pytestmark = pytest.mark.embedded
+
 NOW = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 HOUR = 3600.0
 POLICY = Policy([5.0, 30.0, 7200.0])

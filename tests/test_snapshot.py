@@ -230,7 +230,9 @@ def test_what_is_damaged_or_sealed_with_another_key_changes_nothing(
         gzip.compress(text.replace(b'"version":1', b'"version":9', 1)): "another version",
         gzip.compress(b'{"other":1}\n'): "no snapshot of HookLine",
         # Everything but the last line is right, so that all had been loaded when it was seen.
-        gzip.compress(text.replace(text[-20:], b"0" + text[-19:])): "checksum is another",
+        gzip.compress(
+            text[:-20] + (b"1" if text[-20:-19] == b"0" else b"0") + text[-19:]
+        ): "checksum is another",
     }
     for content, sentence in faults.items():
         file.write_bytes(content)

@@ -15,6 +15,8 @@ from redis.backoff import NoBackoff
 from hookline import throwaway
 from tests import installation
 
+pytestmark = pytest.mark.embedded
+
 STARTS_TWO_AND_WAITS = """
 from hookline import throwaway
 servers = [throwaway.start_postgres(), throwaway.start_redis()]

@@ -11,6 +11,8 @@ from hypothesis import strategies as some
 from deliveries.rules import topics
 from deliveries.rules.topics import Mismatch
 
+pytestmark = pytest.mark.embedded
+
 EVERYTHING = ["orders", "orders.created", "a", "a.b.c.d", "", ".", "a..b", "*", "#", "ö.ß", "a b/c"]
 
 

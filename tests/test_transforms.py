@@ -10,6 +10,8 @@ from hypothesis import strategies as some
 from deliveries.documents import read
 from deliveries.rules import transforms
 
+pytestmark = pytest.mark.embedded
+
 BODY = (
     rb'{"topic":"a.b","payload":{"n":1.50,"big":123456789012345678901,"x":1,"x":2,"e":"\u00e9\/"},'
     rb'"src": [1 , 2],"half":"\ud83d"}'

@@ -4,6 +4,8 @@ import pytest
 
 from deliveries.rules import urls
 
+pytestmark = pytest.mark.embedded
+
 
 @pytest.mark.parametrize(
     "url",
