@@ -19,7 +19,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_measures_ours_beside_what_is_usual(tmp_path: Path, redis_server: object) -> None:
     file = tmp_path / "figures.json"
-    scenarios = ["deliver", "backlog", "pruning", "scrape", "requeueing"]
+    scenarios = ["deliver", "backlog", "pruning", "scrape", "requeueing", "limits"]
     ended = bench(*scenarios, "--scale", "0.005", "--plays", "1", "--json", str(file))
 
     assert ended.returncode == 0, ended.stderr
@@ -34,6 +34,7 @@ def test_it_measures_ours_beside_what_is_usual(tmp_path: Path, redis_server: obj
     assert figures["pruning"]["medians"]["left"] == 0
     assert figures["requeueing"]["medians"]["left"] == 0
     assert figures["scrape"]["medians"]["whole_ms"] > 0
+    assert figures["limits"]["medians"]["most_in_flight"] <= 10
 
 
 @pytest.mark.parametrize("arguments", [["--scale", "0"], ["--plays", "0"], ["--scale", "much"]])

@@ -9,6 +9,9 @@ scenarios   what is measured
 keeping     the same, of retention
 scraping    the same, of /metrics
 steady      the same, of a server that runs for long
+again       the same, of dead letters that are sent again
+browsing    the same, of the console's pages
+limits      whether they hold
 targets     what the figures are meant to be
 naive       one Celery task for each delivery, one serializer for each event
 report      medians, the table, the JSON file

@@ -1,13 +1,11 @@
 """How old events are when they arrive: from the moment a publish is due, whatever the server does."""
 
-import json
 import time
-import urllib.request
 from collections.abc import Sequence
 from statistics import quantiles
 
 from hookline.bench.producer import publish
-from hookline.bench.stage import KEY, Stage
+from hookline.bench.stage import KEY, Stage, noted
 
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 120.0
@@ -20,7 +18,7 @@ def warm_up(stage: Stage) -> None:
 
 def ages_of(stage: Stage, rate: float, seconds: float) -> list[float]:
     """The ages in ms of so many events a second."""
-    _read(stage)
+    noted(stage, "timed")
 
     def timed() -> bytes:
         return b'{"topic":"order.paid","payload":{"sent_ns":%d}}' % time.time_ns()
@@ -35,7 +33,7 @@ def _arrived(stage: Stage, number: int) -> list[float]:
     while len(ages) < number:
         assert time.monotonic() < deadline
         time.sleep(LOOK_SECONDS)
-        ages += _read(stage)
+        ages += noted(stage, "timed")
     assert ages
     return ages
 
@@ -43,9 +41,3 @@ def _arrived(stage: Stage, number: int) -> list[float]:
 def percentiles(values: Sequence[float], suffix: str = "") -> dict[str, float]:
     cuts = quantiles(values, n=100)
     return {f"p{cut}{suffix}": cuts[cut - 1] for cut in (50, 95, 99)}
-
-
-def _read(stage: Stage) -> list[float]:
-    with urllib.request.urlopen(stage.receiver_url("timed"), timeout=10) as answer:  # noqa: S310 - our own
-        found: list[float] = json.load(answer)
-        return found

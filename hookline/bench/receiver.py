@@ -1,8 +1,10 @@
-"""Takes deliveries: POST /fast answers at once, /timed notes how old each event is, /hang waits.
+"""Takes deliveries, and notes of them what a scenario asks for.
 
-GET /timed gives the ages in ms and forgets them. The age is counted from the field `sent_ns` of the
-payload, by the clock of this machine. It knows only what HTTP our sender speaks, and so takes less of the
-machine than a server for everybody would.
+POST /fast answers at once, /hang after 20 s. /timed notes how old each event is in ms, counted from the field
+`sent_ns` of its payload by the clock of this machine; /counted notes when each arrives, in seconds; /held
+answers after 50 ms and notes how many it then holds. GET of the same path gives the notes and forgets them.
+
+It knows only what HTTP our sender speaks, and so takes less of the machine than a server for everybody would.
 """
 
 import asyncio
@@ -11,15 +13,18 @@ import re
 import subprocess
 import sys
 import time
+from collections import defaultdict
 
 HANG_SECONDS = 20.0
+HOLD_SECONDS = 0.05
 BACKLOG = 4096
+REQUEST = re.compile(rb"(\w+) /(\w+)")
 SENT = re.compile(rb'"sent_ns":(\d+)')
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 END = b"\r\n\r\n"
-EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
-_ages: list[float] = []
+_notes: defaultdict[bytes, list[float]] = defaultdict(list)
+_held = 0
 
 
 class Receiver(asyncio.Protocol):
@@ -35,24 +40,38 @@ class Receiver(asyncio.Protocol):
         length = LENGTH.search(head)
         if end and len(body) >= int(length[1] if length else 0):
             self.read = b""
-            self._answer(head, body)
+            self._take(head, body)
 
-    def _answer(self, head: bytes, body: bytes) -> None:
-        if head.startswith(b"POST /fast"):
-            self.transport.write(EMPTY)
-        elif head.startswith(b"POST /hang"):
-            asyncio.get_running_loop().call_later(HANG_SECONDS, self.transport.write, EMPTY)
-        elif head.startswith(b"POST /timed"):
-            if found := SENT.search(body):
-                _ages.append((time.time_ns() - int(found[1])) / 1e6)
-            self.transport.write(EMPTY)
+    def _take(self, head: bytes, body: bytes) -> None:
+        request = REQUEST.match(head)
+        assert request
+        method, path = request.groups()
+        if method == b"GET":
+            self._answer(json.dumps(_notes.pop(path, [])).encode())
+        elif path == b"hang":
+            asyncio.get_running_loop().call_later(HANG_SECONDS, self._answer)
+        elif path == b"held":
+            self._hold()
         else:
-            self._tell()
+            if path == b"timed" and (sent := SENT.search(body)):
+                _notes[path].append((time.time_ns() - int(sent[1])) / 1e6)
+            elif path == b"counted":
+                _notes[path].append(time.monotonic())
+            self._answer()
 
-    def _tell(self) -> None:
-        told = json.dumps(_ages).encode()
-        _ages.clear()
-        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told))
+    def _hold(self) -> None:
+        global _held
+        _held += 1
+        _notes[b"held"].append(_held)
+        asyncio.get_running_loop().call_later(HOLD_SECONDS, self._let_go)
+
+    def _let_go(self) -> None:
+        global _held
+        _held -= 1
+        self._answer()
+
+    def _answer(self, body: bytes = b"") -> None:
+        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
 async def serve(port: int) -> None:

@@ -19,6 +19,7 @@ from hookline.bench.again import requeueing
 from hookline.bench.ages import ages_of, percentiles, warm_up
 from hookline.bench.browsing import console, embedded_console
 from hookline.bench.keeping import plateau, pruning
+from hookline.bench.limits import limits
 from hookline.bench.producer import Published, publish
 from hookline.bench.scraping import scrape
 from hookline.bench.stage import KEY, Meter, Stage, Use, embedded, serving
@@ -208,5 +209,6 @@ USUAL = _by_name(
     backlog,
     noisy_neighbour,
     slow_endpoints,
+    limits,
 )
 SCENARIOS = USUAL | _by_name(steady, pruning, plateau, scrape, requeueing, console, embedded_console)

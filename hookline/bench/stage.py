@@ -1,10 +1,12 @@
 """Where a scenario plays: throw-away servers, the processes under test, and what they use."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +70,13 @@ class Stage:
 
     def receiver_url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.receiver}/{path}"
+
+
+def noted(stage: Stage, path: str) -> list[float]:
+    """What the receiver noted of this path since it was last asked."""
+    with urllib.request.urlopen(stage.receiver_url(path), timeout=10) as answer:  # noqa: S310 - our own
+        found: list[float] = json.load(answer)
+        return found
 
 
 @contextmanager

@@ -36,6 +36,7 @@ TARGETS: Mapping[str, Mapping[str, Target]] = {
     },
     "backlog": {"ratio": Target(most=1.5)},
     "noisy_neighbour": {"p99_beside": Target(most=2000), "times_alone": Target(most=3)},
+    "limits": {"most_in_flight": Target(most=10), "percent_off": Target(most=5)},
     "slow_endpoints": {"p99": Target(most=1000)},
     "console": {"slowest": Target(most=300)},
     "embedded_console": {"slowest": Target(most=300)},
