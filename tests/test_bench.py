@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,23 +18,35 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=150)
 
 
-def test_it_measures_ours_beside_what_is_usual(tmp_path: Path, redis_server: object) -> None:
-    file = tmp_path / "figures.json"
-    scenarios = ["deliver", "backlog", "pruning", "scrape", "requeueing", "limits"]
+def figures_of(directory: Path, *scenarios: str) -> tuple[dict[str, Any], str]:
+    """What is in the file, and what was printed."""
+    file = directory / "figures.json"
     ended = bench(*scenarios, "--scale", "0.005", "--plays", "1", "--json", str(file))
-
     assert ended.returncode == 0, ended.stderr
-    assert "deliver: From pending rows to recorded attempts" in ended.stdout
-    assert "≥ 20,000" in ended.stdout
-    figures = json.loads(file.read_text())["scenarios"]
+    return json.loads(file.read_text())["scenarios"], ended.stdout
+
+
+def test_it_measures_ours_beside_what_is_usual(tmp_path: Path, redis_server: object) -> None:
+    figures, told = figures_of(tmp_path, "deliver", "backlog")
+    assert "deliver: From pending rows to recorded attempts" in told
+    assert "≥ 20,000" in told
+    deliver = figures["deliver"]["medians"]
     assert ("deliveries_per_second" in figures["deliver"]["missed"]) == (
-        figures["deliver"]["medians"]["deliveries_per_second"] < 20_000
+        deliver["deliveries_per_second"] < 20_000
     )
-    assert figures["deliver"]["medians"]["times_naive"] > 0
+    assert deliver["times_naive"] > 0
     assert figures["backlog"]["medians"]["us_per_job_loaded"] > 0
+
+
+def test_it_measures_what_operators_do(tmp_path: Path, redis_server: object) -> None:
+    figures, _ = figures_of(tmp_path, "pruning", "scrape", "requeueing")
     assert figures["pruning"]["medians"]["left"] == 0
     assert figures["requeueing"]["medians"]["left"] == 0
     assert figures["scrape"]["medians"]["whole_ms"] > 0
+
+
+def test_limits_hold_while_workers_share_them(tmp_path: Path, redis_server: object) -> None:
+    figures, _ = figures_of(tmp_path, "limits")
     assert figures["limits"]["medians"]["most_in_flight"] <= 10
 
 
