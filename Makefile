@@ -12,8 +12,8 @@ PIP_INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-che
 INSTALLED := .venv/installed
 INSTALLED_FOR_TESTS := .venv/installed-for-tests
 
-# More processes than two cores can run at once, because many tests wait; each has servers of its own.
-PYTEST := .venv/bin/python -m pytest --numprocesses 3 --dist loadfile
+# Each process has servers of its own.
+PYTEST := .venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16

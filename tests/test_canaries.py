@@ -250,7 +250,7 @@ def test_nothing_escapes_from_postgres_redis_and_their_processes(
     look_at_processes(cage, serving)
     cage.see("Redis", broker.contents())
     cage.see("said to Redis", broker.heard)
-    assert broker.heard.count(b"LPUSH") > 3
+    assert b"LPUSH" in broker.heard
     assert serving.terminate() == 0
     database.stop()
     cage.see("log of PostgreSQL", (database.path / "log").read_bytes())
