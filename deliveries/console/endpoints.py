@@ -30,15 +30,16 @@ class EndpointList(KeyList):
             row.lane, row.day = lanes.get(row.pk), days[row.pk]  # type: ignore[attr-defined]
 
 
+# Of such an endpoint nothing has succeeded lately.
+FAILS = Exists(Lane.objects.filter(endpoint_id=OuterRef("id"), failing_since__isnull=False))
+
+
 def _failing(rows: "QuerySet[Endpoint]") -> "QuerySet[Endpoint]":
-    """Those of which nothing has succeeded lately."""
-    failing = Lane.objects.filter(endpoint_id=OuterRef("id"), failing_since__isnull=False)
-    return rows.filter(Exists(failing), is_enabled=True)
+    return rows.filter(FAILS, is_enabled=True)
 
 
 def _in_trouble(rows: "QuerySet[Endpoint]") -> "QuerySet[Endpoint]":
-    failing = Lane.objects.filter(endpoint_id=OuterRef("id"), failing_since__isnull=False)
-    return rows.filter(Q(is_enabled=False) | Exists(failing))
+    return rows.filter(Q(is_enabled=False) | FAILS)
 
 
 @admin.register(Endpoint)
