@@ -35,6 +35,17 @@ ENVIRONMENT = {
 POOLED = "pgbouncer"
 # What the tests of other people's clients run them with.
 CLIENTS = ["curl", "golang-go", "jq", "nodejs", "rsync"]
+# All that any test runs. Workers must find it there: two of them could not install at once.
+EVERYTHING = [
+    "postgresql",
+    "redis-server",
+    "pgbouncer",
+    "faketime",
+    "chromium",
+    "prometheus",
+    "systemd",
+    *CLIENTS,
+]
 PACKAGES = {"embedded": [], "postgres": ["postgresql"], POOLED: ["postgresql", "pgbouncer"]}
 
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
@@ -63,7 +74,7 @@ def _prepare(store: str, config: pytest.Config) -> None:
         _end_with_parent()
     has_workers = bool(options.tx or options.numprocesses) and not is_worker
     if has_workers:
-        installation.ensure("postgresql", "redis-server", "pgbouncer", "faketime", *CLIENTS)
+        installation.ensure(*EVERYTHING)
     elif not is_worker:
         installation.ensure(*PACKAGES[store])
     if store == POOLED:
