@@ -20,7 +20,7 @@ from hookline.database import Row, rows
 
 # Each look goes down one index, in its order: an EXISTS without one would be a scan of the whole
 # table whenever the statistics were taken while most lanes were in that state. It has no parameters,
-# because a statement without any is planned once: to plan it takes twenty times as long as to run it.
+# because a statement without any is planned once: to plan it takes six times as long as to run it.
 LOOK = """
 SELECT clock_timestamp(),
        coalesce((SELECT is_on FROM switches WHERE name = 'claims_paused'), false),
